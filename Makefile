@@ -1,0 +1,108 @@
+# The manual of this project: a bare `make` prints it. A fresh machine needs python3 (3.11 or later,
+# with venv), make and git; every target sets the rest up by itself.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+QYZMET_FOLDER ?= .run
+export QYZMET_FOLDER
+
+.PHONY: help
+help: ## print this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+# ---- set up ------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(READY) ## make .venv with everything locked (the other targets do it by themselves)
+
+# pip is asked only for uv, with the hashes of the lock; uv installs the rest, much faster.
+# The last line makes services, shared and deploy importable and puts `qyzmet` on the path of .venv.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
+	  || { echo "python3 lacks venv (on Debian: apt install python3-venv)" >&2; exit 1; }
+	@awk '/^uv==/ {found = 1; print; next} /^[a-z]/ {found = 0} found' requirements.lock > .venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: lock
+lock: $(READY) ## choose versions anew within pyproject.toml and write requirements.lock
+	VIRTUAL_ENV=.venv $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --all-extras --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	@! grep -nE '://|--index|--find-links' requirements.lock || { echo "a host is in the lock" >&2; exit 1; }
+
+# ---- run ---------------------------------------------------------------------------------------
+
+.PHONY: run
+run: $(READY) ## start the whole system here, without Docker, until Ctrl-C
+	@exec $(BIN)/python -m deploy.local run
+
+.PHONY: demo
+demo: $(READY) ## start the system if it is not running and take cases through it, step by step
+	@exec $(BIN)/python -m deploy.local demo
+
+.PHONY: status
+status: $(READY) ## say what of the system is up, and where
+	@exec $(BIN)/python -m deploy.local status
+
+.PHONY: clean
+clean: $(READY) ## remove what runs have kept (refuses while one is running)
+	@exec $(BIN)/python -m deploy.local clean
+
+# ---- check -------------------------------------------------------------------------------------
+
+.PHONY: check
+check: format lint types imports shape ## everything that needs no service: under 30 s
+
+.PHONY: format
+format: $(READY) ## is every file formatted? (make fix repairs)
+	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
+
+.PHONY: lint
+lint: $(READY) ## ruff's rules
+	@$(BIN)/ruff check --quiet .
+
+.PHONY: types
+types: $(READY) ## mypy --strict
+	@$(BIN)/mypy --no-error-summary
+
+.PHONY: imports
+imports: $(READY) ## who may import whom (.importlinter)
+	@$(BIN)/lint-imports --no-logo || exit 1
+
+.PHONY: shape
+shape: $(READY) ## the shape of the code: folders, sizes, names
+	@$(BIN)/python -m pytest -q tests/architecture
+
+.PHONY: fix
+fix: $(READY) ## repair what format and lint can repair
+	@$(BIN)/ruff check --fix --exit-zero --quiet .
+	@$(BIN)/ruff format --quiet .
+
+.PHONY: hooks
+hooks: $(READY) ## run `make check` before each commit of this clone
+	@$(BIN)/pre-commit install
+
+# ---- test --------------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(READY) ## all tests but the long ones
+	@$(BIN)/python -m pytest -m "not fault and not load"
+
+.PHONY: test-faults
+test-faults: $(READY) ## the long tests: kills, freezes, cuts, restores
+	@$(BIN)/python -m pytest -m fault
+
+.PHONY: bench
+bench: $(READY) ## measure under load on this machine
+	@$(BIN)/python -m pytest -m load -s

@@ -1,0 +1,1 @@
+"""How the system is brought up: without Docker (local), with Docker (compose.yaml)."""

@@ -1,0 +1,1 @@
+"""The services: five stages of the procedure, the casebook that reads, the desk that shows."""
