@@ -1,0 +1,82 @@
+"""Connections to Postgres, every one of them with its limits."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import asyncpg
+
+from shared.postgres.faults import reachable
+from shared.postgres.schema import checked_schema
+
+if TYPE_CHECKING:
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    Connection: TypeAlias = (
+        asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+    )
+else:
+    # The types are generic for the checker only.
+    Pool = asyncpg.Pool
+    Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many connections, and how long each thing may take (seconds)."""
+
+    connections_min: int = 2
+    connections_max: int = 10
+    connect_s: float = 5.0
+    statement_s: float = 15.0
+    idle_in_transaction_s: float = 30.0
+
+
+async def open_pool(
+    url: str, *, schema: str, application_name: str, limits: Limits | None = None
+) -> Pool:
+    """A pool whose connections see one schema, in UTC. json and jsonb come as text.
+
+    The server ends a statement after `statement_s`; the client gives up a little later, which
+    it needs only when the network is gone.
+
+    Raises:
+        Unavailable: the database cannot be reached.
+    """
+    limits = limits or Limits()
+    with reachable("the database"):
+        return await asyncpg.create_pool(
+            url,
+            min_size=limits.connections_min,
+            max_size=limits.connections_max,
+            timeout=limits.connect_s,
+            command_timeout=limits.statement_s + 1.0,
+            server_settings=server_settings(schema, application_name, limits),
+        )
+
+
+async def connect(
+    url: str, *, schema: str, application_name: str, limits: Limits | None = None
+) -> "asyncpg.Connection[asyncpg.Record]":
+    """One connection outside of any pool: for a session's advisory lock, or to listen.
+
+    Raises:
+        Unavailable: the database cannot be reached.
+    """
+    limits = limits or Limits()
+    with reachable("the database"):
+        return await asyncpg.connect(
+            url,
+            timeout=limits.connect_s,
+            command_timeout=limits.statement_s + 1.0,
+            server_settings=server_settings(schema, application_name, limits),
+        )
+
+
+def server_settings(schema: str, application_name: str, limits: Limits) -> dict[str, str]:
+    """What every session of ours is set to. Times in milliseconds, as Postgres reads them."""
+    return {
+        "application_name": application_name,
+        "search_path": checked_schema(schema),
+        "timezone": "UTC",
+        "statement_timeout": str(round(limits.statement_s * 1000)),
+        "idle_in_transaction_session_timeout": str(round(limits.idle_in_transaction_s * 1000)),
+    }
