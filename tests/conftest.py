@@ -1,0 +1,60 @@
+"""The real Kafka and the real Postgres of the tests: one each for the session, started when asked.
+
+A test takes `broker`, `postgres` or `database` as an argument. What it must not share (a broker to
+kill) it builds for itself from deploy.local.
+"""
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.broker import LocalBroker
+from deploy.local.ports import free_ports
+from deploy.local.postgres import LocalPostgres
+
+
+@pytest.fixture(scope="session")
+def session_folder() -> Iterator[Path]:
+    """A folder that Postgres's account can walk through, unlike pytest's own when we are root."""
+    folder = Path(tempfile.mkdtemp(prefix="qyzmet-tests-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def broker(session_folder: Path) -> Iterator[LocalBroker]:
+    """Kafka, ready. Topics stay for the session: give each test its own names."""
+    port, controller_port = free_ports(2)
+    server = LocalBroker(session_folder / "kafka", port, controller_port)
+    server.start()
+    try:
+        server.wait_ready()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(session_folder: Path) -> Iterator[LocalPostgres]:
+    """Postgres, ready."""
+    server = LocalPostgres(session_folder / "postgres", free_ports(1)[0])
+    server.start()
+    try:
+        server.wait_ready()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def database(postgres: LocalPostgres) -> Iterator[str]:
+    """The URL of a fresh, empty database of this test alone."""
+    name = f"test_{secrets.token_hex(6)}"
+    postgres.create_database(name)
+    yield postgres.url(name)
+    postgres.drop_database(name)
