@@ -66,7 +66,7 @@ check: format lint types imports shape ## everything that needs no service: unde
 
 .PHONY: format
 format: $(READY) ## is every file formatted? (make fix repairs)
-	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
+	@$(BIN)/ruff format --check --output-format concise .
 
 .PHONY: lint
 lint: $(READY) ## ruff's rules
@@ -78,7 +78,7 @@ types: $(READY) ## mypy --strict
 
 .PHONY: imports
 imports: $(READY) ## who may import whom (.importlinter)
-	@$(BIN)/lint-imports --no-logo || exit 1
+	@$(BIN)/lint-imports --no-logo
 
 .PHONY: shape
 shape: $(READY) ## the shape of the code: folders, sizes, names
