@@ -172,9 +172,13 @@ class NamedDocument(Part):
 
 
 class Unit(Part):
-    """A structural unit (employee) of the provider that takes part."""
+    """A structural unit (employee) of the provider that takes part.
+
+    `listed: no` marks who acts in a step but is missing from the regulation's own list.
+    """
 
     role: Role
+    listed: bool = True
     clause: StepClause
     text: Text
 
