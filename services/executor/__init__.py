@@ -1,0 +1,1 @@
+"""Executor: the papers are examined and the notification is drawn up."""

@@ -1,0 +1,45 @@
+"""What executor knows of a case."""
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.course import Course
+from shared.events.envelope import Fact
+from shared.events.executor import PaperRequested
+from shared.identifiers import Source
+from shared.terms import Responsible, Terms
+
+SOURCE = Source.EXECUTOR
+
+
+class ExecutorCase(BaseModel):
+    """A case being examined: by whom, and which papers were asked for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    course: Course = Course()
+    terms: Terms = Terms()
+    responsible: Responsible = Responsible()
+    requested: tuple[str, ...] = ()
+
+    @property
+    def provided(self) -> frozenset[str]:
+        """The kinds of papers that are there, from the start or since."""
+        return frozenset(
+            document.kind for document in self.course.documents if document.state == "provided"
+        )
+
+
+def evolve(case: ExecutorCase, fact: Fact) -> ExecutorCase:
+    """The case after one more fact."""
+    requested = case.requested
+    if isinstance(fact.event, PaperRequested):
+        new = (paper for paper in fact.event.papers if paper not in requested)
+        requested = (*requested, *new)
+    return case.model_copy(
+        update={
+            "course": case.course.heard(fact),
+            "terms": case.terms.heard(fact, SOURCE),
+            "responsible": case.responsible.heard(fact),
+            "requested": requested,
+        }
+    )

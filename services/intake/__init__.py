@@ -1,0 +1,1 @@
+"""Intake: applications come in, are registered or turned away; applicants' later wishes too."""

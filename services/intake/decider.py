@@ -1,0 +1,37 @@
+"""Intake's pure functions, joined."""
+
+from services.intake.commands import IntakeCommand
+from services.intake.deadlines import on_time, timers
+from services.intake.reactions import HEEDS, react
+from services.intake.rules import decide
+from services.intake.state import SOURCE, IntakeCase, evolve
+from shared.course import Course
+from shared.decider import Decider, nothing_to_carry
+
+
+def course(case: IntakeCase) -> Course:
+    """Who held the case when."""
+    return case.course
+
+
+def claim(case: IntakeCase) -> str | None:
+    """One applicant has one running case of a service: a second lodging is refused by the shell."""
+    lodged = case.course.lodged
+    if lodged is None or case.course.ending is not None:
+        return None
+    return f"{lodged.applicant}:{lodged.procedure}"
+
+
+DECIDER: Decider[IntakeCommand, IntakeCase] = Decider(
+    source=SOURCE,
+    state=IntakeCase,
+    evolve=evolve,
+    decide=decide,
+    react=react,
+    heeds=HEEDS,
+    course=course,
+    claim=claim,
+    timers=timers,
+    on_time=on_time,
+    errands=nothing_to_carry,
+)

@@ -1,0 +1,1 @@
+"""Notify: the office registers the result, issues it and tells the applicant."""

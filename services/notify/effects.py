@@ -1,0 +1,19 @@
+"""What notify asks of the outside: a message to the applicant that the result is there."""
+
+from collections.abc import Sequence
+
+from services.notify.state import NotifyCase
+from shared.decider import Errand
+from shared.events.envelope import Fact
+from shared.events.notify import ResultIssued
+
+NOTICE = "notice"
+"""The errand's kind. Its outcome comes back as the command RecordNotice."""
+
+
+def errands(fact: Fact, case: NotifyCase) -> Sequence[Errand]:
+    """One message for each issued result, if the applicant asked to be told."""
+    lodged = case.course.lodged
+    if not isinstance(fact.event, ResultIssued) or lodged is None or lodged.notice is None:
+        return ()
+    return (Errand(event_id=fact.envelope.event_id, case_id=fact.envelope.case_id, kind=NOTICE),)

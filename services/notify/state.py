@@ -1,0 +1,65 @@
+"""What notify knows of a case."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.course import Course
+from shared.events.envelope import Fact
+from shared.events.executor import NotificationDrafted
+from shared.events.intake import ApplicationRegistered
+from shared.events.notify import NoticeFailed, NoticeSent
+from shared.identifiers import Source
+from shared.terms import Terms
+
+SOURCE = Source.NOTIFY
+
+
+class Outcome(BaseModel):
+    """What a notification grants or refuses, without its words."""
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Literal["granted", "refused"]
+    result_kind: str
+    digest: str
+
+
+class NotifyCase(BaseModel):
+    """A case with a result to issue. `drafts` are by the executor's turn."""
+
+    model_config = ConfigDict(frozen=True)
+
+    course: Course = Course()
+    terms: Terms = Terms()
+    registration_number: str | None = None
+    drafts: Mapping[int, Outcome] = {}
+    noticed: bool = False
+
+    @property
+    def signed(self) -> Outcome:
+        """While notify holds: what the turn before this one signed and the one before drew up."""
+        return self.drafts[self.course.turn - 2]
+
+
+def evolve(case: NotifyCase, fact: Fact) -> NotifyCase:
+    """The case after one more fact."""
+    changed: dict[str, object] = {
+        "course": case.course.heard(fact),
+        "terms": case.terms.heard(fact, SOURCE),
+    }
+    turn = fact.envelope.turn
+    match fact.event:
+        case ApplicationRegistered(registration_number=number) if not case.registration_number:
+            changed["registration_number"] = number
+        case NotificationDrafted() as draft if turn not in case.drafts:
+            outcome = Outcome(
+                outcome=draft.outcome, result_kind=draft.result_kind, digest=draft.digest
+            )
+            changed["drafts"] = {**case.drafts, turn: outcome}
+        case NoticeSent() | NoticeFailed():
+            changed["noticed"] = True
+        case _:
+            pass
+    return case.model_copy(update=changed)

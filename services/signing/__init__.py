@@ -1,0 +1,1 @@
+"""Signing: the head or the management signs the notification, or gives it back."""

@@ -1,0 +1,34 @@
+"""Signing's pure functions, joined."""
+
+from services.signing.commands import SigningCommand
+from services.signing.deadlines import on_time, timers
+from services.signing.reactions import HEEDS, react
+from services.signing.rules import decide
+from services.signing.state import SOURCE, SigningCase, evolve
+from shared.course import Course
+from shared.decider import Decider, nothing_to_carry
+
+
+def course(case: SigningCase) -> Course:
+    """Who held the case when."""
+    return case.course
+
+
+def claim(_case: SigningCase) -> str | None:
+    """A case at signing takes up nothing that another could want."""
+    return None
+
+
+DECIDER: Decider[SigningCommand, SigningCase] = Decider(
+    source=SOURCE,
+    state=SigningCase,
+    evolve=evolve,
+    decide=decide,
+    react=react,
+    heeds=HEEDS,
+    course=course,
+    claim=claim,
+    timers=timers,
+    on_time=on_time,
+    errands=nothing_to_carry,
+)

@@ -1,0 +1,111 @@
+"""What a stage keeps of a case besides its course: the terms it was given, and who answers for it.
+
+Like the course, both are folded in halves, one for each source: the order in which facts of
+different sources are read changes nothing (D8).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.course import Course
+from shared.events.envelope import Fact
+from shared.events.executor import ExecutorReassigned, NotificationDrafted
+from shared.events.holder import StageOverdue
+from shared.events.intake import ApplicationLodged, ApplicationRegistered
+from shared.events.routing import ExecutorAssigned
+from shared.events.signing import NotificationReturned, NotificationSigned
+from shared.identifiers import Source, Step
+from shared.procedures.due import Due
+
+STEP_OF: Final[Mapping[Source, Step]] = MappingProxyType(
+    {
+        Source.INTAKE: Step.REGISTER,
+        Source.ROUTING: Step.ASSIGN,
+        Source.EXECUTOR: Step.DRAFT,
+        Source.SIGNING: Step.SIGN,
+        Source.NOTIFY: Step.ISSUE,
+    }
+)
+"""The one step of the regulations that each stage carries out (R2 5, R3 5, R4 5)."""
+
+
+class Term(BaseModel):
+    """The due of one turn, and who set it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    turn: int
+    set_by: Source
+    due: Due
+
+
+class Terms(BaseModel):
+    """The dues a stage was given, by turn, and those it has already said to be over."""
+
+    model_config = ConfigDict(frozen=True)
+
+    given: tuple[Term, ...] = ()
+    overdue: tuple[datetime, ...] = ()
+
+    def heard(self, fact: Fact, stage: Source) -> Self:
+        """The terms after one more fact, in whatever order facts of different sources come."""
+        match fact.event:
+            case StageOverdue(due=due) if fact.envelope.source is stage:
+                return self.model_copy(update={"overdue": (*self.overdue, due.at)})
+            case ApplicationLodged(due=due) if stage is Source.INTAKE:
+                return self._with(Term(turn=0, set_by=Source.INTAKE, due=due))
+            case (
+                ApplicationRegistered(due=due)
+                | ExecutorAssigned(due=due)
+                | NotificationDrafted(due=due)
+                | NotificationReturned(due=due)
+                | NotificationSigned(due=due)
+            ) if fact.entry.hands_to is stage:
+                turn = fact.envelope.turn + 1
+                return self._with(Term(turn=turn, set_by=fact.envelope.source, due=due))
+            case _:
+                return self
+
+    def _with(self, term: Term) -> Self:
+        if any((old.turn, old.set_by) == (term.turn, term.set_by) for old in self.given):
+            return self
+        given = sorted((*self.given, term), key=lambda old: (old.turn, old.set_by.value))
+        return self.model_copy(update={"given": tuple(given)})
+
+    def standing(self, course: Course) -> Due | None:
+        """The due of the turn that runs, as whoever held the turn before set it."""
+        turn = course.turn
+        giver = course.path[max(turn - 1, 0)]
+        for term in self.given:
+            if (term.turn, term.set_by) == (turn, giver):
+                return term.due
+        return None
+
+
+class Responsible(BaseModel):
+    """Who answers for the case: the executor named, or the one named in their place."""
+
+    model_config = ConfigDict(frozen=True)
+
+    assigned: str = ""
+    """Empty while nobody is named."""
+    reassigned: str = ""
+
+    def heard(self, fact: Fact) -> Self:
+        """The first assignment counts, and of the reassignments the last."""
+        match fact.event:
+            case ExecutorAssigned(executor=executor) if not self.assigned:
+                return self.model_copy(update={"assigned": executor})
+            case ExecutorReassigned(executor=executor):
+                return self.model_copy(update={"reassigned": executor})
+            case _:
+                return self
+
+    @property
+    def staff(self) -> str:
+        """The responsible executor now; empty while nobody is named."""
+        return self.reassigned or self.assigned
