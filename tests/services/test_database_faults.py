@@ -51,5 +51,5 @@ async def test_a_wrong_statement_is_not(database: str) -> None:
     with pytest.raises(asyncpg.UndefinedTableError), reachable("the journal"):
         await connection.execute("SELECT * FROM missing")
     with pytest.raises(asyncpg.InterfaceError), reachable("the journal"):
-        await connection.execute("SELECT $1::int")
+        await connection.fetchval("SELECT $1::int", 1, 2)
     await connection.close()
