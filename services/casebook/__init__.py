@@ -1,0 +1,1 @@
+"""casebook: the read side. Folds the log into projections, answers queries, feeds changes."""

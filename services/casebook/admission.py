@@ -1,0 +1,211 @@
+"""The reading rule applied to casebook's cases (D4, D5, D7): pure, in memory, case by case.
+
+A record is applied, skipped, kept waiting for the one before it, or parks its case; the later
+records of a parked case are kept in order behind it. An operator's `ParkedResolved` is heeded
+although the case is parked: casebook looks at the record again, or skips it, and goes on.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.casebook.arrivals import Arrival, Fault, Place
+from services.casebook.standing import Standing
+from shared.events.envelope import Fact
+from shared.events.holder import ParkedResolved
+from shared.identifiers import CaseId, Source
+from shared.messaging.reading import (
+    Verdict,
+    applied,
+    is_skipped,
+    judge,
+    last_sequence,
+    passed_over,
+    token_of,
+    with_skipped,
+)
+
+WAITING_MAX: Final = 500
+"""Records of one case that may wait for missing ones; one more parks the case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A fact that was applied: the `place`-th of its case."""
+
+    fact: Fact
+    arrival: Arrival
+    place: int
+
+
+@dataclass(slots=True)
+class CaseFile:
+    """A case in memory for the time of one transaction.
+
+    `queue` holds the parked records only when `queue_loaded`; otherwise it holds the new ones,
+    to be appended behind those in the table.
+    """
+
+    case_id: CaseId
+    seen: dict[str, str] = field(default_factory=dict)
+    standing: Standing = field(default_factory=Standing)
+    parked: str | None = None
+    waiting: dict[tuple[Source, int], Arrival] = field(default_factory=dict)
+    queue: list[Arrival] = field(default_factory=list)
+    queue_loaded: bool = True
+    told: list[Told] = field(default_factory=list)
+    last: Arrival | None = None
+    """The last record of this transaction that changed the case or its parking."""
+
+    @property
+    def flows(self) -> bool:
+        """Nothing has parked it."""
+        return self.parked is None
+
+    @property
+    def office(self) -> str | None:
+        """The office of the case, once its application is read."""
+        lodged = self.standing.course.lodged
+        return lodged.office if lodged is not None else None
+
+
+def admit(file: CaseFile, arrival: Arrival) -> None:
+    """Take in one record of the case."""
+    if file.flows:
+        _take(file, arrival)
+        return
+    if _is_repeated(file, arrival):
+        return
+    file.queue.append(arrival)
+    file.last = arrival
+    if arrival.resolves is not None:
+        retry(file)
+
+
+def needs_queue(file: CaseFile, arrivals: Iterable[Arrival]) -> bool:
+    """Whether these records make casebook look again at what is parked."""
+    return file.parked is not None and any(each.resolves is not None for each in arrivals)
+
+
+def retry(file: CaseFile) -> None:
+    """Look again at every parked record in order, without those that an operator skipped.
+
+    What fails again parks the case again, with all later ones behind it. The queue is loaded.
+    """
+    queue, file.queue, file.parked = file.queue, [], None
+    skipped = set(_skipped(queue))
+    for arrival in queue:
+        if not file.flows:
+            file.queue.append(arrival)
+        elif arrival.position in skipped:
+            _pass_over(file, arrival)
+        else:
+            _take(file, arrival)
+
+
+def _skipped(queue: Sequence[Arrival]) -> Iterable[tuple[int, int]]:
+    for arrival in queue:
+        word = arrival.resolves
+        if word is not None and word.how == "skipped":
+            yield word.partition, word.offset
+
+
+def _take(file: CaseFile, arrival: Arrival) -> None:
+    """One record of a case that flows."""
+    fact, place = arrival.fact, arrival.place
+    if _is_repeated(file, arrival):
+        return
+    if is_skipped(file.seen, _token(arrival)):
+        _pass_over(file, arrival)
+        return
+    if fact is None or place is None:
+        _park(file, arrival, arrival.fault or Fault.MALFORMED.value)
+        return
+    match judge(file.seen, place.source, place.sequence, place.event_id):
+        case Verdict.APPLY:
+            _apply(file, arrival, fact)
+            _wake(file, place.source)
+        case Verdict.WAIT:
+            _wait(file, arrival, place)
+        case Verdict.CONTRADICTION:
+            _park(file, arrival, _contradiction(place))
+        case Verdict.SKIP:
+            pass
+
+
+def _is_repeated(file: CaseFile, arrival: Arrival) -> bool:
+    """Whether this very event has taken its place already."""
+    if arrival.place is None:
+        return False
+    source, sequence, event_id = arrival.place
+    return judge(file.seen, source, sequence, event_id) is Verdict.SKIP
+
+
+def _apply(file: CaseFile, arrival: Arrival, fact: Fact) -> None:
+    try:
+        standing = file.standing.heard(fact)
+    except Exception as error:  # noqa: BLE001 -- a bug in a fold parks the case, not the stream
+        _park(file, arrival, Fault.UNFOLDABLE.saying(type(error).__name__))
+        return
+    file.standing, file.last = standing, arrival
+    file.seen = applied(file.seen, fact.envelope.source, fact.envelope.event_id)
+    file.told.append(Told(fact, arrival, place=_count(file)))
+    if arrival.resolves is not None:
+        _go_on_without(file, arrival.resolves)
+
+
+def _wake(file: CaseFile, source: Source) -> None:
+    """Apply what waited for the place that was just taken."""
+    while file.flows:
+        following = file.waiting.pop((source, last_sequence(file.seen, source) + 1), None)
+        if following is None or following.fact is None:
+            return
+        _apply(file, following, following.fact)
+
+
+def _wait(file: CaseFile, arrival: Arrival, place: Place) -> None:
+    at = (place.source, place.sequence)
+    present = file.waiting.get(at)
+    if present is not None:
+        if present.place != place:
+            _park(file, arrival, _contradiction(place))
+    elif len(file.waiting) < WAITING_MAX:
+        file.waiting[at] = arrival
+    else:
+        _park(file, arrival, Fault.TOO_MANY_WAITING.saying(f"over {WAITING_MAX}"))
+
+
+def _go_on_without(file: CaseFile, word: ParkedResolved) -> None:
+    """An operator skipped a record that waits here: what is missing before it will not come."""
+    at = (word.partition, word.offset)
+    held = next((key for key, each in file.waiting.items() if each.position == at), None)
+    if held is not None and word.how == "skipped":
+        _pass_over(file, file.waiting.pop(held))
+
+
+def _pass_over(file: CaseFile, arrival: Arrival) -> None:
+    """Leave a record out, for good; its place counts as told, and those before it (D7)."""
+    file.last = arrival
+    file.seen = with_skipped(file.seen, _token(arrival))
+    if arrival.place is not None:
+        file.seen = passed_over(file.seen, *arrival.place)
+        _wake(file, arrival.place.source)
+
+
+def _token(arrival: Arrival) -> str:
+    event_id = arrival.fact.envelope.event_id if arrival.fact is not None else None
+    return token_of(event_id, *arrival.position)
+
+
+def _park(file: CaseFile, arrival: Arrival, reason: str) -> None:
+    file.parked, file.last = reason, arrival
+    file.queue.append(arrival)
+
+
+def _contradiction(place: Place) -> str:
+    told_twice = f"{place.source.value} {place.sequence} was told twice, differently"
+    return Fault.CONTRADICTION.saying(told_twice)
+
+
+def _count(file: CaseFile) -> int:
+    return sum(last_sequence(file.seen, source) for source in Source)
