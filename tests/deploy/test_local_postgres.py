@@ -42,8 +42,8 @@ def test_what_was_committed_is_there_after_a_kill(own: LocalPostgres) -> None:
 def test_a_folder_that_others_may_not_enter_is_served_all_the_same(tmp_path: Path) -> None:
     # pytest's folders are closed to all but their owner: as root, to Postgres's account too.
     server = LocalPostgres(tmp_path / "postgres", free_ports(1)[0])
-    server.start()
     try:
+        server.start()
         server.wait_ready()
         assert server.query("SHOW fsync") == "on"
         assert server.query("SHOW server_version").startswith("18.")
