@@ -158,7 +158,12 @@ def overdue_on_time(timer: Timer) -> MarkOverdue:
 def known_here(course: Course) -> Lodged:
     """The application, for a command on a case that this stage has heard of."""
     if course.lodged is None:
-        raise Refused("the case is known here", expected="a lodged application", found="none")
+        raise Refused(
+            "the case is known here",
+            expected="a lodged application",
+            found="none",
+            because=Because.UNKNOWN,
+        )
     return course.lodged
 
 

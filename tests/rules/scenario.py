@@ -213,6 +213,5 @@ class Scenario(Generic[C, S]):
         return list(self.decider.errands(self.facts[-1], self.case))
 
     def _events(self) -> list[Event]:
-        if isinstance(self._outcome, Refused):
-            raise AssertionError(f"refused: {self._outcome}") from self._outcome
+        assert not isinstance(self._outcome, Refused), f"refused: {self._outcome}"
         return self._outcome
