@@ -1,5 +1,6 @@
 """Kafka as a locked list of jars, fetched by name from Maven and trusted only by checksum."""
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -63,12 +64,16 @@ def read_lock(lock: Path = LOCK) -> list[Jar]:
 
 
 def cache_folder(chosen: Path | None = None) -> Path:
-    """The per-user cache; one on this machine serves every checkout."""
-    folder = chosen or Path(platformdirs.user_cache_dir("qyzmet"))
-    if not folder.is_absolute():
-        # An odd HOME ("", "?") makes the platform's answer relative: never cache into a checkout.
-        folder = Path(tempfile.gettempdir()) / f"qyzmet-cache-{os.getuid()}"
-    return folder / "jars"
+    """The per-user cache, made if need be; one on this machine serves every checkout."""
+    spare = Path(tempfile.gettempdir()) / f"qyzmet-cache-{os.getuid()}"
+    usual = Path(platformdirs.user_cache_dir("qyzmet"))
+    for folder in (chosen,) if chosen else (usual, spare):
+        # An odd HOME can make the usual place relative or one that we may not make.
+        with contextlib.suppress(OSError):
+            if folder.is_absolute() or chosen:
+                (folder / "jars").mkdir(parents=True, exist_ok=True)
+                return folder / "jars"
+    raise CannotStart(f"no folder for Kafka's jars: {chosen or spare} cannot be made")
 
 
 def download(jar: Jar, folder: Path) -> Path:
