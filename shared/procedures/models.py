@@ -65,6 +65,8 @@ class Procedure(Part):
     units: Annotated[tuple[Unit, ...], Field(min_length=1)]
     steps: tuple[ProcedureStep, ...]
     sum_of_steps: SumOfSteps
+    process_word: Text | None = None
+    """What the regulation calls its processes: үдеріс in R3, процесс in R4."""
     processes: tuple[ChannelProcess, ...] = ()
     refusal_messages: tuple[RefusalMessage, ...] = ()
     receiving: Receiving
