@@ -10,6 +10,9 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+# uv's cache lies in the home; a home that cannot be written to is no reason to stop.
+UV_CACHE = $(shell mkdir -p "$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}" 2>/dev/null || echo --no-cache)
+UV = VIRTUAL_ENV=.venv $(BIN)/uv $(UV_CACHE)
 QYZMET_FOLDER ?= .run
 export QYZMET_FOLDER
 
@@ -30,14 +33,14 @@ $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
 	  || { echo "python3 lacks venv (on Debian: apt install python3-venv)" >&2; exit 1; }
 	@awk '/^uv==/ {found = 1; print; next} /^[a-z]/ {found = 0} found' requirements.lock > .venv/uv.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
-	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
-	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-cache-dir --require-hashes -r .venv/uv.txt
+	@$(UV) pip sync --quiet --require-hashes requirements.lock
+	@$(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 .PHONY: lock
 lock: $(READY) ## choose versions anew within pyproject.toml and write requirements.lock
-	VIRTUAL_ENV=.venv $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --all-extras --universal \
+	$(UV) pip compile pyproject.toml --quiet --upgrade --all-extras --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 	@! grep -nE '://|--index|--find-links' requirements.lock || { echo "a host is in the lock" >&2; exit 1; }
 
