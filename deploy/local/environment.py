@@ -42,6 +42,7 @@ class LocalEnvironment:
             "QYZMET_TOKEN_KEYS": str(self.secrets.token_keys.resolve()),
             "QYZMET_LOG_LEVEL": self.settings.log_level,
             "QYZMET_TRACES": self.settings.traces,
+            "QYZMET_AUTOMATION": self.settings.automation,
             **self.urls(),
         }
 

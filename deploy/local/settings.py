@@ -18,3 +18,5 @@ class LocalSettings(BaseSettings):
     cache: Path | None = None
     log_level: str = "info"
     traces: str = ""
+    automation: str = "{}"
+    """As the services take it: per procedure the steps that a rule does, in JSON."""

@@ -4,7 +4,7 @@ from services.intake.commands import IntakeCommand
 from services.intake.deadlines import on_time, timers
 from services.intake.reactions import HEEDS, react
 from services.intake.rules import decide
-from services.intake.state import SOURCE, IntakeCase, evolve
+from services.intake.state import SOURCE, IntakeCase, claim_of, evolve
 from shared.course import Course
 from shared.decider import Decider, nothing_to_carry
 
@@ -19,7 +19,7 @@ def claim(case: IntakeCase) -> str | None:
     lodged = case.course.lodged
     if lodged is None or case.course.ending is not None:
         return None
-    return f"{lodged.applicant}:{lodged.procedure}"
+    return claim_of(lodged.applicant, lodged.procedure)
 
 
 DECIDER: Decider[IntakeCommand, IntakeCase] = Decider(

@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict
 from shared.course import Course
 from shared.events.envelope import Fact
 from shared.events.intake import ApplicationRegistered
-from shared.identifiers import Source
+from shared.identifiers import ApplicantRef, Source
 from shared.procedures.due import Due
 from shared.terms import Terms
 
@@ -36,3 +36,8 @@ def evolve(case: IntakeCase, fact: Fact) -> IntakeCase:
             "registered": case.registered or isinstance(fact.event, ApplicationRegistered),
         }
     )
+
+
+def claim_of(applicant: ApplicantRef, procedure: str) -> str:
+    """What a running case takes up: one applicant has one of a service at a time."""
+    return f"{applicant}:{procedure}"

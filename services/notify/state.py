@@ -7,10 +7,11 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.course import Course
 from shared.events.envelope import Fact
+from shared.events.event import Sealed
 from shared.events.executor import NotificationDrafted
-from shared.events.intake import ApplicationRegistered
+from shared.events.intake import ApplicationLodged, ApplicationRegistered
 from shared.events.notify import NoticeFailed, NoticeSent
-from shared.identifiers import Source
+from shared.identifiers import EventId, Source
 from shared.terms import Terms
 
 SOURCE = Source.NOTIFY
@@ -26,6 +27,16 @@ class Outcome(BaseModel):
     digest: str
 
 
+class Contact(BaseModel):
+    """Where the applicant wants to be told: the application's sealed block, and what opens it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    event_id: EventId
+    event_type: str
+    sealed: Sealed
+
+
 class NotifyCase(BaseModel):
     """A case with a result to issue. `drafts` are by the executor's turn."""
 
@@ -36,6 +47,7 @@ class NotifyCase(BaseModel):
     registration_number: str | None = None
     drafts: Mapping[int, Outcome] = {}
     noticed: bool = False
+    contact: Contact | None = None
 
     @property
     def signed(self) -> Outcome:
@@ -51,6 +63,10 @@ def evolve(case: NotifyCase, fact: Fact) -> NotifyCase:
     }
     turn = fact.envelope.turn
     match fact.event:
+        case ApplicationLodged(notice=notice, private=str(sealed)) if notice is not None:
+            changed["contact"] = Contact(
+                event_id=fact.envelope.event_id, event_type=fact.envelope.type, sealed=sealed
+            )
         case ApplicationRegistered(registration_number=number) if not case.registration_number:
             changed["registration_number"] = number
         case NotificationDrafted() as draft if turn not in case.drafts:

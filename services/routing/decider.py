@@ -4,15 +4,10 @@ from services.routing.commands import DepartmentCommand, RoutingCommand
 from services.routing.deadlines import on_time, timers
 from services.routing.reactions import DEPARTMENT_HEEDS, HEEDS, react, react_department
 from services.routing.rules import decide, decide_department
-from services.routing.state import (
-    SOURCE,
-    DepartmentCase,
-    RoutingCase,
-    evolve,
-    evolve_department,
-)
+from services.routing.state import SOURCE, RoutingCase, evolve
 from shared.course import Course
 from shared.decider import Decider, Timer, nothing_due, nothing_to_carry
+from shared.directory import DepartmentCase, evolve_department
 
 
 def course(case: RoutingCase) -> Course:

@@ -2,8 +2,9 @@
 
 from services.routing.commands import AssignByRule, DepartmentCommand, RoutingCommand
 from services.routing.rules import choice
-from services.routing.state import SOURCE, DepartmentCase, RoutingCase
+from services.routing.state import SOURCE, RoutingCase
 from shared.decider import Known
+from shared.directory import DepartmentCase
 from shared.events.event import Event
 from shared.events.intake import ApplicationRegistered, WithdrawalRequested
 from shared.holding import answer_withdrawal

@@ -13,8 +13,9 @@ from services.routing.commands import (
     RecordStaffMember,
     RoutingCommand,
 )
-from services.routing.state import SOURCE, DepartmentCase, RoutingCase
+from services.routing.state import SOURCE, RoutingCase
 from shared.decider import Known
+from shared.directory import DepartmentCase
 from shared.directory import Acting, Away, Directory, Member, least_loaded
 from shared.errors import Because, Refused
 from shared.events.event import Event, Remark

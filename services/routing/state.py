@@ -3,7 +3,6 @@
 from pydantic import BaseModel, ConfigDict
 
 from shared.course import Course
-from shared.directory import Directory, evolve_directory
 from shared.events.envelope import Fact
 from shared.identifiers import Source
 from shared.terms import Responsible, Terms
@@ -30,17 +29,3 @@ def evolve(case: RoutingCase, fact: Fact) -> RoutingCase:
             "responsible": case.responsible.heard(fact),
         }
     )
-
-
-class DepartmentCase(BaseModel):
-    """The department as one long case that nobody lodged."""
-
-    model_config = ConfigDict(frozen=True)
-
-    course: Course = Course()
-    directory: Directory = Directory()
-
-
-def evolve_department(case: DepartmentCase, fact: Fact) -> DepartmentCase:
-    """The department after one more fact of its own."""
-    return case.model_copy(update={"directory": evolve_directory(case.directory, fact)})

@@ -1,5 +1,7 @@
 """Every metric there is, one comment each. Counted per batch where many events pass at once."""
 
+from collections import Counter as TallyOf
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
@@ -61,6 +63,18 @@ REQUEST_SECONDS: Final = Histogram(
 UNEXPECTED_ERRORS: Final = Counter(
     "qyzmet_unexpected_errors", "Requests that ended in an error nobody foresaw: each is a bug."
 )
+
+
+def count_recorded(types: Iterable[str]) -> None:
+    """Count events that were committed, by type."""
+    for type_, number in TallyOf(types).items():
+        EVENTS_RECORDED.labels(type_).inc(number)
+
+
+def count_read(verdicts: Mapping[str, int]) -> None:
+    """Count the records of one batch by verdict."""
+    for verdict, number in verdicts.items():
+        RECORDS_READ.labels(verdict).inc(number)
 
 
 def exposition() -> tuple[bytes, str]:

@@ -1,0 +1,215 @@
+"""Intake over HTTP: applications, one or many; registration; papers; withdrawal; erasure."""
+
+import asyncio
+import json
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from services.intake.commands import (
+    AddPaper,
+    LodgeApplication,
+    RegisterApplication,
+    RejectRequest,
+    RequestWithdrawal,
+)
+from services.intake.erasure import erase_applicant
+from services.intake.lodging import Application, Lodging, lodge
+from shared.errors import Because, Refused
+from shared.events.intake import Document
+from shared.http import problems
+from shared.http.idempotency import OptionalKey, RequiredKey
+from shared.http.positions import MinPosition
+from shared.http.tokens import Caller, caller
+from shared.identifiers import ApplicantRef, CaseId, Code, Role
+from shared.journal.answers import (
+    RunningShell,
+    answered,
+    body_of,
+    origin_of,
+    perform,
+    status_of,
+)
+
+router = APIRouter(tags=["intake"])
+
+OfficeSpecialist = Annotated[Caller, caller(Role.OFFICE_SPECIALIST)]
+Operator = Annotated[Caller, caller(Role.OPERATOR)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)]
+BATCH_MAX = 500
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Batch(_Body):
+    """Up to 500 applications, each with a key of its own; each is answered on its own."""
+
+    applications: list[dict[str, Any]] = Field(min_length=1, max_length=BATCH_MAX)
+
+
+class Keyed(_Body):
+    """One application of a batch."""
+
+    key: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
+    application: Application
+
+
+class Rejection(_Body):
+    """Why a request is turned away: a message of the regulation and the check behind it."""
+
+    message: Code
+    check: Code
+    remark: Text | None = None
+
+
+class Reason(_Body):
+    """Free text of the applicant, if any was given."""
+
+    reason: Text | None = None
+
+
+class Person(_Body):
+    """Whose data are erased: by IIN, or by the reference that the log knows."""
+
+    iin: str | None = Field(default=None, max_length=20)
+    applicant: UUID | None = None
+
+
+@router.post("/applications", status_code=HTTPStatus.CREATED)
+async def lodge_application(
+    request: Request,
+    application: Application,
+    key: RequiredKey,
+    shell: RunningShell,
+    specialist: OfficeSpecialist,
+) -> JSONResponse:
+    """Take an application in (R2 5.1, R3 5.1, R4 5.1)."""
+    origin = origin_of(request, specialist, key, await request.body())
+    answer = (await lodge(shell, [Lodging(application, specialist, origin)]))[0]
+    if isinstance(answer, Refused):
+        raise answer
+    return answered(answer, created=True)
+
+
+@router.post("/applications/batch")
+async def lodge_batch(
+    request: Request, batch: Batch, shell: RunningShell, specialist: OfficeSpecialist
+) -> JSONResponse:
+    """Take up to 500 applications in; the answers come in the order of the applications."""
+    answers: list[dict[str, Any] | None] = []
+    lodgings: list[Lodging] = []
+    for given in batch.applications:
+        try:
+            item = Keyed.model_validate(given)
+        except ValidationError as error:
+            answers.append(_invalid(error))
+            continue
+        body = json.dumps(given, sort_keys=True, separators=(",", ":")).encode()
+        origin = origin_of(request, specialist, item.key, body)
+        lodgings.append(Lodging(item.application, specialist, origin))
+        answers.append(None)
+    told = iter(await lodge(shell, lodgings))
+    filled = [_told(next(told)) if answer is None else answer for answer in answers]
+    return JSONResponse({"answers": filled})
+
+
+@router.put("/cases/{case_id}/registration")
+async def register_application(
+    request: Request,
+    case_id: UUID,
+    shell: RunningShell,
+    specialist: OfficeSpecialist,
+    key: OptionalKey = None,
+    min_position: MinPosition = None,
+) -> JSONResponse:
+    """Register what was lodged and send it to the head (R2 5.1, R3 6.1, R4 5.1)."""
+    command = RegisterApplication(case_id=CaseId(case_id), actor=specialist.actor)
+    return await perform(request, shell, specialist, command, key=key, min_position=min_position)
+
+
+@router.put("/cases/{case_id}/rejection")
+async def reject_request(
+    request: Request,
+    case_id: UUID,
+    rejection: Rejection,
+    shell: RunningShell,
+    specialist: OfficeSpecialist,
+    key: OptionalKey = None,
+) -> JSONResponse:
+    """Turn a request away before it is registered, with a message that says why."""
+    command = RejectRequest(
+        case_id=CaseId(case_id),
+        actor=specialist.actor,
+        message=rejection.message,
+        check=rejection.check,
+        remark=rejection.remark,
+    )
+    return await perform(request, shell, specialist, command, key=key)
+
+
+@router.post("/cases/{case_id}/papers")
+async def add_paper(
+    request: Request,
+    case_id: UUID,
+    document: Document,
+    shell: RunningShell,
+    specialist: OfficeSpecialist,
+    key: OptionalKey = None,
+    min_position: MinPosition = None,
+) -> JSONResponse:
+    """Take a further paper for a running case."""
+    command = AddPaper(case_id=CaseId(case_id), actor=specialist.actor, document=document)
+    return await perform(request, shell, specialist, command, key=key, min_position=min_position)
+
+
+@router.post("/cases/{case_id}/withdrawal")
+async def request_withdrawal(
+    request: Request,
+    case_id: UUID,
+    wish: Reason,
+    shell: RunningShell,
+    specialist: OfficeSpecialist,
+    key: OptionalKey = None,
+) -> JSONResponse:
+    """Take down the applicant's wish to withdraw; whoever holds the case answers it."""
+    command = RequestWithdrawal(case_id=CaseId(case_id), actor=specialist.actor, reason=wish.reason)
+    return await perform(request, shell, specialist, command, key=key)
+
+
+@router.post("/applicants/erasure")
+async def erase(
+    request: Request, person: Person, shell: RunningShell, operator: Operator
+) -> JSONResponse:
+    """Destroy the keys of all finished cases of a person; refused while one is open."""
+    origin = origin_of(request, operator, None, b"")
+    applicant = None if person.applicant is None else ApplicantRef(person.applicant)
+    done = await erase_applicant(shell, operator.actor, origin, person.iin, applicant)
+    return JSONResponse({"cases": [str(case_id) for case_id in done]})
+
+
+def _told(answer: Any) -> dict[str, Any]:
+    if isinstance(answer, Refused):
+        refusal = problems.refused(answer)
+        told: dict[str, Any] = json.loads(bytes(refusal.body))
+        return told
+    return {"status": int(status_of(answer, created=True)), **body_of(answer)}
+
+
+def _invalid(error: ValidationError) -> dict[str, Any]:
+    """What is wrong with one application of a batch; names fields, never values."""
+    places = sorted({".".join(str(part) for part in item["loc"]) for item in error.errors()})
+    return _told(
+        Refused(
+            "an application is of the declared form",
+            expected="the fields that the description of this route names",
+            found="; ".join(places[:10])[:500],
+            because=Because.INPUT,
+            field=places[0][:100] if places else None,
+        )
+    )

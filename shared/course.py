@@ -1,0 +1,181 @@
+"""The course of a case through the stages: who held it when, who holds it now, how it ended.
+
+Every stage folds this part alike (D8). Each source's facts go to that source's own half, so the
+result does not depend on the order in which facts of different sources are read; what is true
+now is derived by walking the halves. A fact of a source that did not hold the turn it names is
+kept and changes nothing.
+"""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.events.envelope import Fact
+from shared.events.event import Kind
+from shared.events.holder import CaseWithdrawn, WithdrawalDeclined
+from shared.events.intake import (
+    ApplicationLodged,
+    Document,
+    PaperAdded,
+    PersonalDataErased,
+    WithdrawalRequested,
+)
+from shared.identifiers import ApplicantRef, Channel, EventId, Source, Step
+
+
+class Handing(BaseModel):
+    """`source` gave the case, which it held in `turn`, to `to`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    turn: int
+    source: Source
+    to: Source
+
+
+class Ending(BaseModel):
+    """`source` ended the case in `turn`: issued, withdrawn or rejected."""
+
+    model_config = ConfigDict(frozen=True)
+
+    turn: int
+    source: Source
+    how: str
+
+
+class Lodged(BaseModel):
+    """What the application says that every stage needs; nothing of the person."""
+
+    model_config = ConfigDict(frozen=True)
+
+    procedure: str
+    edition: str
+    digest: str
+    channel: Channel
+    office: str
+    applicant: ApplicantRef
+    result_kind: str
+    by_rule: tuple[Step, ...]
+    notice: str | None
+    synthetic: bool
+
+
+class Course(BaseModel):
+    """See the module. Tuples are kept sorted, so that equal facts give equal bytes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lodged: Lodged | None = None
+    documents: tuple[Document, ...] = ()
+    """As lodged, then as added, in intake's order."""
+    handings: tuple[Handing, ...] = ()
+    endings: tuple[Ending, ...] = ()
+    requests: tuple[EventId, ...] = ()
+    """Wishes to withdraw, in intake's order."""
+    answers: tuple[EventId, ...] = ()
+    erased: bool = False
+
+    def heard(self, fact: Fact) -> Self:
+        """The course after one more fact, in whatever order facts of different sources come."""
+        course = self._statement(fact)
+        turn, source = fact.envelope.turn, fact.envelope.source
+        if self._moved(turn, source):  # a source moves a turn on once; its first word counts
+            return course
+        if fact.entry.hands_to is not None:
+            handing = Handing(turn=turn, source=source, to=fact.entry.hands_to)
+            handings = tuple(sorted((*course.handings, handing), key=_place))
+            course = course.model_copy(update={"handings": handings})
+        if fact.entry.ends is not None:
+            ending = Ending(turn=turn, source=source, how=fact.entry.ends)
+            endings = tuple(sorted((*course.endings, ending), key=_place))
+            course = course.model_copy(update={"endings": endings})
+        return course
+
+    def _moved(self, turn: int, source: Source) -> bool:
+        moves: tuple[Handing | Ending, ...] = (*self.handings, *self.endings)
+        return any((move.turn, move.source) == (turn, source) for move in moves)
+
+    def _statement(self, fact: Fact) -> Self:
+        match fact.event:
+            case ApplicationLodged() as event:
+                changed: dict[str, object] = {
+                    "lodged": _lodged(event, synthetic=fact.envelope.synthetic),
+                    "documents": (*event.documents, *self.documents),
+                }
+            case PaperAdded(document=document):
+                changed = {"documents": (*self.documents, document)}
+            case WithdrawalRequested():
+                changed = {"requests": (*self.requests, fact.envelope.event_id)}
+            case CaseWithdrawn(request=request) | WithdrawalDeclined(request=request):
+                changed = {"answers": tuple(sorted({*self.answers, request}))}
+            case PersonalDataErased():
+                changed = {"erased": True}
+            case _:
+                return self
+        return self.model_copy(update=changed)
+
+    @property
+    def path(self) -> tuple[Source, ...]:
+        """The holders by turn, from turn 0, as far as the hand-offs read so far lead."""
+        holders = [Source.INTAKE]
+        given = {(handing.turn, handing.source): handing.to for handing in self.handings}
+        while (following := given.get((len(holders) - 1, holders[-1]))) is not None:
+            holders.append(following)
+        return tuple(holders)
+
+    @property
+    def turn(self) -> int:
+        """The turn that runs now."""
+        return len(self.path) - 1
+
+    @property
+    def holder(self) -> Source:
+        """The stage that may decide now (also of a case that is over: its last holder)."""
+        return self.path[-1]
+
+    @property
+    def ending(self) -> str | None:
+        """How the case is over, or None while it runs."""
+        turn, holder = self.turn, self.holder
+        for ending in self.endings:
+            if (ending.turn, ending.source) == (turn, holder):
+                return ending.how
+        return None
+
+    @property
+    def open_request(self) -> EventId | None:
+        """The oldest wish to withdraw that nobody has answered."""
+        answered = set(self.answers)
+        return next((request for request in self.requests if request not in answered), None)
+
+    def held_by(self, source: Source) -> bool:
+        """Whether `source` holds a case that runs."""
+        return self.lodged is not None and self.holder is source and self.ending is None
+
+    def judges(self, fact: Fact) -> bool | None:
+        """Whether the fact's source held the turn it names; None when that is not known yet."""
+        if fact.entry.kind is Kind.STATEMENT:
+            return True
+        path = self.path
+        if fact.envelope.turn >= len(path):
+            return None
+        return path[fact.envelope.turn] is fact.envelope.source
+
+
+def _lodged(event: ApplicationLodged, *, synthetic: bool) -> Lodged:
+    return Lodged(
+        procedure=event.procedure,
+        edition=event.edition,
+        digest=event.procedure_digest,
+        channel=event.channel,
+        office=event.office,
+        applicant=event.applicant,
+        result_kind=event.result_kind,
+        by_rule=event.by_rule,
+        notice=event.notice,
+        synthetic=synthetic,
+    )
+
+
+def _place(item: Handing | Ending) -> tuple[int, str]:
+    return item.turn, item.source.value

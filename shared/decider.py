@@ -1,0 +1,147 @@
+"""What a stage is made of: pure functions, joined to the world by a shell that is written once.
+
+    react   what stands in a case   → a command, or nothing      (after a foreign fact was folded)
+    decide  a command and the case  → events, or Refused
+    evolve  the case and a fact     → the case
+
+No clock, randomness or I/O in them. What they need of the world comes in as `Known`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Generic, Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel
+
+from shared.clock import DEPARTMENT_ZONE
+from shared.course import Course
+from shared.directory import Directory
+from shared.events.envelope import Fact
+from shared.events.event import Event, Private
+from shared.identifiers import CaseId, EventId, Role, Source, Step
+from shared.procedures.catalogue import Catalogue
+from shared.procedures.due import Due
+from shared.procedures.working_time import WorkingCalendar, due_after
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the shell knows when it decides: the time, the law, the calendar, the people.
+
+    `loads` counts the open cases of each executor; it is only filled for routing. `salt` is fresh
+    randomness for digests of private texts.
+    """
+
+    now: datetime
+    procedures: Catalogue
+    calendar: WorkingCalendar
+    directory: Directory
+    loads: Mapping[str, int] = field(default_factory=dict)
+    salt: str = ""
+    zone: ZoneInfo = DEPARTMENT_ZONE
+
+    @property
+    def today(self) -> date:
+        """The date in the city now."""
+        return self.now.astimezone(self.zone).date()
+
+    def due(self, course: Course, step: Step) -> Due:
+        """When `step` is due if its term starts now, by the edition the case was lodged under."""
+        if course.lodged is None:
+            raise ValueError("a case that was not lodged has no terms")
+        procedure = self.procedures.procedure(course.lodged.procedure, course.lodged.edition)
+        regulated = procedure.step(step)
+        return due_after(
+            self.now, regulated.within, self.calendar, clause=regulated.clause, zone=self.zone
+        )
+
+
+class Command(Protocol):
+    """A wish that a rule may refuse. Lives and dies inside one service.
+
+    `actor` is written as in the envelope: `staff:aigul`, `rule:least-loaded`, `operator:timur`.
+    """
+
+    @property
+    def case_id(self) -> CaseId: ...
+
+    @property
+    def actor(self) -> str: ...
+
+
+class CaseState(Protocol):
+    """A stage's state of a case: its own half and what it heard from the others."""
+
+    @property
+    def course(self) -> Course: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """At `due` the shell asks the stage's `on_time` for a command. Nobody cancels timers."""
+
+    case_id: CaseId
+    kind: str
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A call to the outside, to be made once. `event_id` is the receiver's idempotency key."""
+
+    event_id: EventId
+    case_id: CaseId
+    kind: str
+
+
+C = TypeVar("C")
+S = TypeVar("S", bound=BaseModel)
+
+
+def nothing_due(_fact: Fact) -> Sequence[Timer]:
+    """For stages without deadlines of their own."""
+    return ()
+
+
+def nothing_to_carry(_fact: Fact, _case: BaseModel) -> Sequence[Errand]:
+    """For stages that never touch the outside."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Decider(Generic[C, S]):
+    """One stage's pure functions, as the shell takes them.
+
+    `heeds` names the events after which `react` is asked. `claim` says what an open case takes up
+    for others (in intake the applicant and the service, in routing an executor), or None.
+    `on_time` turns a timer that fired into a command.
+    """
+
+    source: Source
+    state: type[S]
+    evolve: Callable[[S, Fact], S]
+    decide: Callable[[C, S, Known], Sequence[Event]]
+    react: Callable[[CaseId, S, Known], C | None]
+    heeds: frozenset[type[Event]]
+    course: Callable[[S], Course]
+    claim: Callable[[S], str | None]
+    timers: Callable[[Fact], Sequence[Timer]]
+    on_time: Callable[[Timer], C | None]
+    errands: Callable[[Fact, S], Sequence[Errand]]
+
+
+__all__ = [
+    "CaseState",
+    "Command",
+    "Decider",
+    "Errand",
+    "Event",
+    "Known",
+    "Private",
+    "Role",
+    "Timer",
+    "nothing_due",
+    "nothing_to_carry",
+]

@@ -1,0 +1,133 @@
+"""The staff directory: who works in which office and role, who is away, who acts for the head.
+
+Folded from `department-events`, the one long case that is the department. Assignment and every
+command over HTTP respect it: a token says who somebody is, the directory what they may be today.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.course import Course
+from shared.events.envelope import Fact
+from shared.events.routing import AbsenceRecorded, ActingHeadNamed, StaffMemberRecorded
+from shared.identifiers import Role
+
+
+class Member(BaseModel):
+    """One member of staff, without the name: that is sealed in the log."""
+
+    model_config = ConfigDict(frozen=True)
+
+    office: str
+    roles: tuple[Role, ...]
+    active: bool
+
+
+class Away(BaseModel):
+    """An absence, both days included."""
+
+    model_config = ConfigDict(frozen=True)
+
+    staff: str
+    first_day: date
+    last_day: date
+
+
+class Acting(BaseModel):
+    """Who acts in a role of an office, both days included."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: Role
+    office: str
+    staff: str
+    first_day: date
+    last_day: date
+
+
+class Directory(BaseModel):
+    """The state of the department."""
+
+    model_config = ConfigDict(frozen=True)
+
+    members: Mapping[str, Member] = {}
+    absences: tuple[Away, ...] = ()
+    acting: tuple[Acting, ...] = ()
+
+    def is_away(self, staff: str, day: date) -> bool:
+        """Whether somebody is recorded as absent on that day."""
+        return any(
+            away.staff == staff and away.first_day <= day <= away.last_day for away in self.absences
+        )
+
+    def roles_of(self, staff: str, office: str, day: date) -> frozenset[Role]:
+        """The roles somebody may use in an office on a day: own ones and those acted in.
+
+        Empty for somebody unknown, inactive, absent, or of another office.
+        """
+        member = self.members.get(staff)
+        if member is None or not member.active or member.office != office:
+            return frozenset()
+        if self.is_away(staff, day):
+            return frozenset()
+        acting = (
+            deputy.role
+            for deputy in self.acting
+            if deputy.staff == staff
+            and deputy.office == office
+            and deputy.first_day <= day <= deputy.last_day
+        )
+        return frozenset((*member.roles, *acting))
+
+    def present_executors(self, office: str, day: date) -> tuple[str, ...]:
+        """The responsible executors of an office who are at work on a day, by name."""
+        return tuple(
+            sorted(
+                staff
+                for staff in self.members
+                if Role.RESPONSIBLE_EXECUTOR in self.roles_of(staff, office, day)
+            )
+        )
+
+
+class DepartmentCase(BaseModel):
+    """The department as a case: in every stage the same."""
+
+    model_config = ConfigDict(frozen=True)
+
+    course: Course = Course()
+    directory: Directory = Directory()
+
+
+def evolve_department(case: DepartmentCase, fact: Fact) -> DepartmentCase:
+    """The department after one more fact of it."""
+    return case.model_copy(update={"directory": evolve_directory(case.directory, fact)})
+
+
+def evolve_directory(directory: Directory, fact: Fact) -> Directory:
+    """The directory after one more fact of the department."""
+    match fact.event:
+        case StaffMemberRecorded(staff=staff, office=office, roles=roles, active=active):
+            member = Member(office=office, roles=roles, active=active)
+            return directory.model_copy(update={"members": {**directory.members, staff: member}})
+        case AbsenceRecorded(staff=staff, first_day=first_day, last_day=last_day):
+            away = Away(staff=staff, first_day=first_day, last_day=last_day)
+            return directory.model_copy(update={"absences": (*directory.absences, away)})
+        case ActingHeadNamed() as event:
+            acting = Acting(
+                role=event.role,
+                office=event.office,
+                staff=event.staff,
+                first_day=event.first_day,
+                last_day=event.last_day,
+            )
+            return directory.model_copy(update={"acting": (*directory.acting, acting)})
+        case _:
+            return directory
+
+
+def least_loaded(executors: Iterable[str], loads: Mapping[str, int]) -> str | None:
+    """The executor with the fewest open cases; among equals the first by name."""
+    return min(executors, key=lambda staff: (loads.get(staff, 0), staff), default=None)

@@ -1,0 +1,80 @@
+"""Events to bytes and back. The only door: nothing clear that must be sealed gets through."""
+
+import json
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ValidationError
+
+from shared.events.catalogue import BY_TYPE, Entry
+from shared.events.envelope import Envelope, Fact
+from shared.events.event import Event, Private
+from shared.events.upcasts import UPCASTS, upcast
+
+
+class UnknownType(Exception):
+    """The log holds an event that this build does not know; its case is parked, never skipped."""
+
+
+class MalformedEvent(Exception):
+    """The data of a record do not form the event its type names. Carries no values."""
+
+
+def encode(event: Event) -> bytes:
+    """The JSON of an event.
+
+    Raises:
+        TypeError: its private part is not sealed. That is a bug, caught before it is for ever.
+    """
+    if isinstance(getattr(event, "private", None), Private):
+        raise TypeError(f"{type(event).__name__} has a private part that is not sealed")
+    return event.model_dump_json(exclude_none=True).encode()
+
+
+def decode(type_: str, data: bytes) -> tuple[Entry, Event]:
+    """An event of any released version, as its newest model.
+
+    Raises:
+        UnknownType, MalformedEvent.
+    """
+    try:
+        if type_ in UPCASTS:
+            type_, values = upcast(type_, _plain(data))
+            entry = BY_TYPE[type_]
+            return entry, _validated(entry.model, json.dumps(values).encode())
+        entry = BY_TYPE[type_]
+    except KeyError:
+        raise UnknownType(type_[:100]) from None
+    return entry, _validated(entry.model, data)
+
+
+def fact(attributes: Mapping[str, str], data: bytes) -> Fact:
+    """A whole fact from what the log or a journal holds.
+
+    Raises:
+        MalformedEnvelope, UnknownType, MalformedEvent.
+    """
+    envelope = Envelope.from_attributes(attributes)
+    entry, event = decode(envelope.type, data)
+    if entry.owner is not envelope.source:
+        raise MalformedEvent(f"{envelope.source.value} does not own {entry.type}")
+    return Fact(envelope, entry, event)
+
+
+def _validated(model: type[BaseModel], data: bytes) -> Event:
+    try:
+        event = model.model_validate_json(data)
+    except ValidationError as error:
+        places = sorted({".".join(str(part) for part in item["loc"]) for item in error.errors()})
+        raise MalformedEvent(f"{model.__name__}: {', '.join(places[:5])[:200]}") from None
+    assert isinstance(event, Event)
+    return event
+
+
+def _plain(data: bytes) -> dict[str, object]:
+    try:
+        values = json.loads(data)
+    except ValueError:
+        raise MalformedEvent("not JSON") from None
+    if not isinstance(values, dict):
+        raise MalformedEvent("not a JSON object")
+    return values

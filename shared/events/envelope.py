@@ -1,0 +1,218 @@
+"""The envelope of a fact: CloudEvents 1.0, Kafka binding in binary mode (D12).
+
+Everything about an event except what it says: who told it, of which case, in which place of the
+source's own order, under which turn, and the hash that chains it to the one before. In the log
+each attribute is a header `ce_<name>`; in the journal they are one JSON object with sorted names.
+Those exact bytes, followed by the data, are what the chain hashes.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from shared.events.catalogue import Entry
+from shared.events.event import Event, Kind
+from shared.identifiers import CaseId, EventId, Source
+
+GENESIS: Final = "0" * 64
+"""What the first event of a source in a case is chained to."""
+
+_CONTENT_TYPE: Final = ("content-type", b"application/json")
+
+
+class MalformedEnvelope(Exception):
+    """A record whose headers do not form an envelope; it names the attribute, not its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcedureRef:
+    """Which text of the law a case runs by: `home-education@2016-08-25#<sha256 of the file>`."""
+
+    id: str
+    edition: str
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.id}@{self.edition}#{self.digest}"
+
+    @classmethod
+    def parse(cls, text: str) -> "ProcedureRef":
+        """Read back what `str` wrote. Raises ValueError when it is not of that form."""
+        name, _, rest = text.partition("@")
+        edition, _, digest = rest.partition("#")
+        if not (name and edition and digest):
+            raise ValueError("not <procedure>@<edition>#<digest>")
+        return cls(name, edition, digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """See the module. `time` is when the event was recorded; times with legal effect are data."""
+
+    event_id: EventId
+    type: str
+    source: Source
+    case_id: CaseId
+    sequence: int
+    turn: int
+    time: datetime
+    actor: str
+    """`staff:<id>`, `rule:<name>`, `applicant:<reference>` or `operator:<id>`."""
+    office: str
+    procedure: str
+    """A ProcedureRef as text, or `department` for facts of no case."""
+    synthetic: bool
+    prev_hash: str
+    causation_id: EventId | None = None
+    idempotency_key: str | None = None
+    """SHA-256 of (actor, route, key), a colon, SHA-256 of the request: what dedupes a repeat."""
+    traceparent: str | None = None
+
+    def attributes(self) -> dict[str, str]:
+        """The CloudEvents attributes by name, without the `ce_`, absent ones left out."""
+        found = {
+            "actor": self.actor,
+            "correlationid": str(self.case_id),
+            "id": str(self.event_id),
+            "office": self.office,
+            "prevhash": self.prev_hash,
+            "procedure": self.procedure,
+            "sequence": str(self.sequence),
+            "source": self.source.value,
+            "specversion": "1.0",
+            "subject": str(self.case_id),
+            "synthetic": "true" if self.synthetic else "false",
+            "time": written(self.time),
+            "turn": str(self.turn),
+            "type": self.type,
+        }
+        if self.causation_id is not None:
+            found["causationid"] = str(self.causation_id)
+        if self.idempotency_key is not None:
+            found["idempotencykey"] = self.idempotency_key
+        if self.traceparent is not None:
+            found["traceparent"] = self.traceparent
+        return found
+
+    @classmethod
+    def from_attributes(cls, found: Mapping[str, str]) -> "Envelope":
+        """Read an envelope back.
+
+        Raises:
+            MalformedEnvelope: an attribute is missing or is not of its type.
+        """
+        try:
+            if found["specversion"] != "1.0" or found["correlationid"] != found["subject"]:
+                raise ValueError("specversion is 1.0, correlationid is the subject")
+            causation = found.get("causationid")
+            return cls(
+                event_id=EventId(UUID(found["id"])),
+                type=found["type"],
+                source=Source(found["source"]),
+                case_id=CaseId(UUID(found["subject"])),
+                sequence=_positive(found["sequence"]),
+                turn=_positive(found["turn"], least=0),
+                time=datetime.fromisoformat(found["time"]),
+                actor=found["actor"],
+                office=found["office"],
+                procedure=found["procedure"],
+                synthetic={"true": True, "false": False}[found["synthetic"]],
+                prev_hash=found["prevhash"],
+                causation_id=EventId(UUID(causation)) if causation is not None else None,
+                idempotency_key=found.get("idempotencykey"),
+                traceparent=found.get("traceparent"),
+            )
+        except KeyError as missing:
+            raise MalformedEnvelope(f"attribute {missing} is missing or unknown") from None
+        except ValueError:
+            raise MalformedEnvelope(
+                f"an attribute is not of its type ({_culprit(found)})"
+            ) from None
+
+
+def written(moment: datetime) -> str:
+    """An instant as every header writes it: UTC, milliseconds, `Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def canonical(attributes: Mapping[str, str]) -> str:
+    """The bytes of the envelope that the journal keeps and the chain hashes, as text."""
+    return json.dumps(attributes, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def chain_hash(canonical_attributes: str, data: bytes) -> str:
+    """The hash that the next event of the same source and case carries as its `prevhash`."""
+    digest = hashlib.sha256(canonical_attributes.encode())
+    digest.update(b"\n")
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def to_headers(attributes: Mapping[str, str]) -> list[tuple[str, bytes]]:
+    """Kafka record headers in the binary content mode."""
+    return [_CONTENT_TYPE, *((f"ce_{name}", value.encode()) for name, value in attributes.items())]
+
+
+def from_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+    """The attributes in the headers of a record.
+
+    Raises:
+        MalformedEnvelope: a header is not UTF-8 or has no value.
+    """
+    found: dict[str, str] = {}
+    for name, value in headers:
+        if not name.startswith("ce_"):
+            continue
+        if value is None:
+            raise MalformedEnvelope(f"header {name[:40]!r} has no value")
+        try:
+            found[name[3:]] = value.decode()
+        except UnicodeDecodeError:
+            raise MalformedEnvelope(f"header {name[:40]!r} is not UTF-8") from None
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An event with its envelope and its line of the catalogue: what `evolve` folds."""
+
+    envelope: Envelope
+    entry: Entry
+    event: Event
+
+    @property
+    def binds(self) -> bool:
+        """Only the holder may tell this."""
+        return self.entry.kind is not Kind.STATEMENT
+
+
+def _positive(text: str, least: int = 1) -> int:
+    number = int(text)
+    if number < least or number > 2**31 - 1:
+        raise ValueError("out of range")
+    return number
+
+
+def _culprit(found: Mapping[str, str]) -> str:
+    """Name the first attribute that cannot be read, never its value."""
+    readers = {
+        "id": UUID,
+        "subject": UUID,
+        "causationid": UUID,
+        "source": Source,
+        "sequence": _positive,
+        "turn": lambda text: _positive(text, least=0),
+        "time": datetime.fromisoformat,
+    }
+    for name, reader in readers.items():
+        try:
+            reader(found[name])
+        except KeyError:
+            continue
+        except ValueError:
+            return name
+    return "specversion or correlationid"

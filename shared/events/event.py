@@ -1,0 +1,46 @@
+"""What all events have in common, and the sealed part that some of them carry."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+Sealed = Annotated[
+    str, StringConstraints(pattern=r"^(sealed\.v1\.[A-Za-z0-9_\-]+|erased)$", max_length=1_000_000)
+]
+"""Personal data and free text as the log carries them: one encrypted block, or the word `erased`.
+
+An event declares `private: <model> | Sealed`. The pure functions put the model in; the journal
+seals it; nobody can write a clear model to the journal (`codec.encode` refuses).
+"""
+
+ERASED: Sealed = "erased"
+
+
+class Kind(StrEnum):
+    """What an event does to a case (D8)."""
+
+    HAND_OFF = "hand-off"
+    """Only from the holder; the turn rises and the next holder is named."""
+    DECISION = "decision"
+    """Only from the holder; the holder stays."""
+    STATEMENT = "statement"
+    """From its owner at any time; whoever holds the case answers it."""
+
+
+class Event(BaseModel):
+    """A small frozen fact. Its name in the log stands in `catalogue.py`, never in a Python path."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Private(BaseModel):
+    """The part of an event that only ever travels sealed: personal data and free text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=20_000)
+
+
+class Remark(Private):
+    """Free text of a person about a case: an instruction, a reason, a remark."""
+
+    text: str

@@ -1,0 +1,1 @@
+"""The shell around the deciders: journal, relay, inbox, timers, errands. Written once."""

@@ -1,0 +1,294 @@
+"""Commands of people: from a wish to an answer that is recorded and published (D2).
+
+One transaction takes one command or a list of them on different cases, each answered on its own.
+The answer waits for the log; what a repeat of the same request gets is the same answer.
+"""
+
+import asyncio
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import asyncpg
+
+from shared.errors import Because, Conflict, Refused, Unavailable
+from shared.identifiers import CaseId
+from shared.journal.relay import Relay
+from shared.journal.rows import CaseRow, Position, lock_cases, lock_class
+from shared.journal.surroundings import Stage
+from shared.journal.work import Origin, Work
+from shared.observability import metrics
+from shared.postgres.faults import reachable
+from shared.postgres.pool import Connection
+from shared.privacy.sealing import CaseKey
+
+_TRIES: Final = 3
+_BUCKETS: Final = 128
+_READ_POLL_S: Final = 0.02
+
+_TAKE_TURNS: Final = """
+SELECT pg_advisory_xact_lock($1, bucket) FROM unnest($2::int[]) AS bucket
+"""
+_REPEATS: Final = """
+SELECT r.key, r.request, r.case_id, r.sequence, j.position
+FROM requests r JOIN journal j USING (case_id, sequence) WHERE r.key = ANY($1)
+"""
+_CLAIMED: Final = "SELECT claim, case_id FROM cases WHERE claim = ANY($1)"
+_READ: Final = "SELECT next FROM offsets WHERE topic = 'case-events' AND partition = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A command with where it comes from.
+
+    `opens` marks a command that makes a new case; `claim` is then what the case will take up.
+    """
+
+    command: Any
+    origin: Origin
+    opens: bool = False
+    claim: str | None = None
+    key: CaseKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a wish. `position` is `partition:offset`, or None while it is not published.
+
+    `events` counts what this wish recorded: 0 when there was nothing left to do.
+    """
+
+    case_id: CaseId
+    sequence: int
+    position: str | None
+    repeated: bool = False
+    events: int = 0
+
+
+@dataclass(slots=True)
+class _Outcome:
+    case_id: CaseId
+    sequence: int = 0
+    events: int = 0
+    repeated: bool = False
+    refused: Refused | None = None
+    position: Position | None = field(default=None)
+
+
+class Desk:
+    """See the module."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        relay: Relay,
+        *,
+        publish_wait_s: float,
+        backlog_limit_s: float,
+        read_wait_s: float,
+    ) -> None:
+        self._stage = stage
+        self._relay = relay
+        self._publish_wait_s = publish_wait_s
+        self._backlog_limit_s = backlog_limit_s
+        self._read_wait_s = read_wait_s
+
+    async def perform(self, wish: Wish, min_position: tuple[int, int] | None = None) -> Answer:
+        """One wish.
+
+        Raises:
+            Refused: a rule says no, or the same key came with another request before.
+            Unavailable: nothing was recorded; try again later.
+        """
+        answer = (await self.perform_all([wish], min_position))[0]
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
+
+    async def perform_all(
+        self, wishes: Sequence[Wish], min_position: tuple[int, int] | None = None
+    ) -> list[Answer | Refused]:
+        """Several wishes in one transaction, each answered on its own, in their order.
+
+        Raises:
+            Unavailable: nothing of it was recorded; try again later.
+        """
+        if self._relay.backlog_age_s() > self._backlog_limit_s:
+            raise Unavailable("publication is behind; nothing was recorded", retry_after_s=5)
+        if min_position is not None:
+            await self._have_read(*min_position)
+        outcomes = await self._record_in_turn(wishes)
+        self._relay.wake()
+        return await self._publication(outcomes)
+
+    async def _record_in_turn(self, wishes: Sequence[Wish]) -> list[_Outcome]:
+        """Record; after somebody else wrote first, decide again."""
+        for _ in range(_TRIES):
+            try:
+                with reachable("the journal"):
+                    return await self._record(wishes)
+            except (Conflict, asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
+                continue
+        raise Conflict("somebody else wrote to the same case; try again")
+
+    async def _record(self, wishes: Sequence[Wish]) -> list[_Outcome]:
+        outcomes = [_Outcome(wish.command.case_id) for wish in wishes]
+        async with self._stage.pool.acquire() as connection, connection.transaction():
+            fresh = await self._unrepeated(connection, wishes, outcomes)
+            if not fresh:
+                return outcomes
+            known = await self._stage.known(connection)
+            await self._refuse_claimed(connection, wishes, outcomes, fresh)
+            fresh = [place for place in fresh if outcomes[place].refused is None]
+            case_ids = [wishes[place].command.case_id for place in fresh]
+            cases = await lock_cases(connection, case_ids, self._stage.decider)
+            work = Work(self._stage.source, self._stage.decider, known, cases)
+            self._decide(work, wishes, outcomes, fresh)
+            await work.finish(self._stage.vault)
+            try:
+                positions = await work.write(connection)
+            except asyncpg.UniqueViolationError:
+                raise Conflict("the place in the journal was taken") from None
+        for outcome in outcomes:
+            if outcome.refused is None and outcome.position is None:
+                outcome.position = positions.get((outcome.case_id, outcome.sequence))
+        metrics.count_recorded(work.told)
+        return outcomes
+
+    async def _unrepeated(
+        self, connection: Connection, wishes: Sequence[Wish], outcomes: Sequence[_Outcome]
+    ) -> list[int]:
+        """Which wishes are new. Equal keys and equal claims take turns, whoever sends them."""
+        keys = [(wish.origin.idempotency_key or "").partition(":")[0] for wish in wishes]
+        wanted = {name for name in (*keys, *(wish.claim for wish in wishes)) if name}
+        if wanted:
+            buckets = sorted({zlib.crc32(name.encode()) % _BUCKETS for name in wanted})
+            await connection.execute(_TAKE_TURNS, lock_class(f"desk {self._stage.source}"), buckets)
+        found = {}
+        if any(keys):
+            rows = await connection.fetch(_REPEATS, sorted({key for key in keys if key}))
+            found = {row["key"]: row for row in rows}
+        fresh = []
+        for place, (key, wish) in enumerate(zip(keys, wishes, strict=True)):
+            earlier = found.get(key)
+            if earlier is None:
+                fresh.append(place)
+                continue
+            outcome = outcomes[place]
+            if f"{key}:{earlier['request']}" != wish.origin.idempotency_key:
+                outcome.refused = _other_request()
+                continue
+            outcome.case_id = earlier["case_id"]
+            outcome.sequence = earlier["sequence"]
+            outcome.position = Position(earlier["position"])
+            outcome.repeated = True
+        return fresh
+
+    async def _refuse_claimed(
+        self,
+        connection: Connection,
+        wishes: Sequence[Wish],
+        outcomes: Sequence[_Outcome],
+        fresh: Sequence[int],
+    ) -> None:
+        claims = [claim for place in fresh if (claim := wishes[place].claim) is not None]
+        if not claims:
+            return
+        rows = await connection.fetch(_CLAIMED, claims)
+        taken: dict[str, CaseId] = {row["claim"]: row["case_id"] for row in rows}
+        for place in fresh:
+            wish = wishes[place]
+            if wish.claim is None:
+                continue
+            if wish.claim in taken:
+                outcomes[place].refused = _already_open(taken[wish.claim])
+            else:
+                taken[wish.claim] = wish.command.case_id
+
+    def _decide(
+        self,
+        work: Work,
+        wishes: Sequence[Wish],
+        outcomes: Sequence[_Outcome],
+        fresh: Sequence[int],
+    ) -> None:
+        for place in fresh:
+            wish, outcome = wishes[place], outcomes[place]
+            name = type(wish.command).__name__
+            row = work.cases[wish.command.case_id]
+            if wish.key is not None:
+                work.keys[row.case_id] = wish.key
+            try:
+                with work.attempt(row):
+                    _check_open(row, wish)
+                    outcome.events = work.act(row, wish.command, wish.origin)
+                    outcome.sequence = work.last_place(row.case_id)
+                metrics.COMMANDS.labels(name, "done").inc()
+            except Refused as refused:
+                metrics.COMMANDS.labels(name, "refused").inc()
+                outcome.refused = refused
+
+    async def _publication(self, outcomes: Sequence[_Outcome]) -> list[Answer | Refused]:
+        async def answer(outcome: _Outcome) -> Answer | Refused:
+            if outcome.refused is not None:
+                return outcome.refused
+            place = None
+            if outcome.position is not None:
+                place = await self._relay.published(outcome.position, self._publish_wait_s)
+            return Answer(
+                case_id=outcome.case_id,
+                sequence=outcome.sequence,
+                position=str(place) if place is not None else None,
+                repeated=outcome.repeated,
+                events=outcome.events,
+            )
+
+        return list(await asyncio.gather(*(answer(outcome) for outcome in outcomes)))
+
+    async def _have_read(self, partition: int, offset: int) -> None:
+        """Wait until this stage has read a position of the log (D15)."""
+        try:
+            async with asyncio.timeout(self._read_wait_s):
+                while True:
+                    with reachable("the journal"):
+                        following = await self._stage.pool.fetchval(_READ, partition)
+                    if following is not None and following > offset:
+                        return
+                    await asyncio.sleep(_READ_POLL_S)
+        except TimeoutError:
+            raise Unavailable("this position of the log has not been read here yet") from None
+
+
+def _check_open(row: CaseRow, wish: Wish) -> None:
+    if row.parked is not None:
+        raise Refused(
+            "a case that was set aside takes no commands",
+            expected="a case that flows",
+            found=f"set aside: {row.parked}",
+        )
+    if not row.stored and not wish.opens:
+        raise Refused(
+            "a command needs its case",
+            expected="a case that this service has read of",
+            found="none of this number",
+            because=Because.UNKNOWN,
+        )
+
+
+def _other_request() -> Refused:
+    return Refused(
+        "an idempotency key stands for one request",
+        expected="the same body as before",
+        found="another body under the same key",
+        because=Because.INPUT,
+        field="Idempotency-Key",
+    )
+
+
+def _already_open(case_id: CaseId) -> Refused:
+    return Refused(
+        "one open application of a person for a service",
+        expected="no open application of this person for this service",
+        found=f"case {case_id} is open",
+    )

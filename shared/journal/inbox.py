@@ -1,0 +1,271 @@
+"""From the topic into the stage (D5, D6, D7): one poll is one transaction.
+
+Whatever a record is, the batch goes on: a duplicate is skipped, a gap waits, a fault sets its
+case aside. The offsets move in the same transaction as the effects, under lock, so a consumer
+that was replaced without knowing it finds nothing left to do.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import asyncpg
+import structlog
+from aiokafka import ConsumerRecord
+
+from shared.errors import Refused
+from shared.events.envelope import Fact
+from shared.identifiers import CaseId
+from shared.journal.parked import ParkedRow, delete_parked, load_parked, save_parked
+from shared.journal.relay import Relay
+from shared.journal.rows import CaseRow, lock_cases
+from shared.journal.surroundings import Stage
+from shared.journal.work import Origin, Work
+from shared.messaging.reading import Verdict, is_skipped, judge, passed_over, token_of
+from shared.messaging.records import NOBODY, Incoming, incoming
+from shared.observability import metrics
+from shared.postgres.faults import reachable
+from shared.postgres.pool import Connection
+
+_log = structlog.get_logger()
+
+_LOCK_OFFSETS: Final = """
+SELECT topic, partition, next FROM offsets
+WHERE (topic, partition) IN (SELECT * FROM unnest($1::text[], $2::smallint[]))
+ORDER BY topic, partition FOR UPDATE
+"""
+_MOVE_OFFSETS: Final = """
+UPDATE offsets SET next = moved.next, last_event_id = moved.event_id
+FROM unnest($1::text[], $2::smallint[], $3::bigint[], $4::uuid[])
+     AS moved (topic, partition, next, event_id)
+WHERE offsets.topic = moved.topic AND offsets.partition = moved.partition
+"""
+
+Place = tuple[str, int]
+
+
+class Hole(Exception):
+    """The batch does not begin where the database stopped: read again from there."""
+
+    def __init__(self, offsets: dict[Place, int]) -> None:
+        super().__init__("the batch does not begin where the database stopped")
+        self.offsets = offsets
+
+
+class LogIsAhead(Exception):
+    """The log holds a fact of ours that our journal lacks: the database is older than the log.
+
+    Only a restart, which reads such facts back first (D18), may go on.
+    """
+
+
+@dataclass
+class Batch:
+    """What reading some records did, beside the work on the cases."""
+
+    work: Work
+    waiting: dict[CaseId, list[ParkedRow]]
+    set_aside: list[ParkedRow] = field(default_factory=list)
+    resolved: list[ParkedRow] = field(default_factory=list)
+    verdicts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, verdict: str) -> None:
+        """One more record of this verdict."""
+        self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
+
+
+class Inbox:
+    """See the module."""
+
+    def __init__(self, stage: Stage, relay: Relay) -> None:
+        self._stage = stage
+        self._relay = relay
+
+    async def take(self, records: Sequence[ConsumerRecord]) -> int:
+        """Read one poll; how many cases it set aside.
+
+        Raises:
+            Unavailable: the database or the vault is down; nothing was read, take it again.
+            Hole: the records do not begin where the database stopped.
+            LogIsAhead: see there.
+        """
+        return await self._take([incoming(record) for record in records])
+
+    async def _take(self, records: Sequence[Incoming]) -> int:
+        try:
+            with reachable("the journal"):
+                return await self._transaction(records)
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as fault:
+            # One record of these makes the whole transaction impossible: find it by halving.
+            if len(records) > 1:
+                middle = len(records) // 2
+                first = await self._take(records[:middle])
+                return first + await self._take(records[middle:])
+            _log.warning("record_refused_by_database", fault=type(fault).__name__)
+            blamed = f"the database refused it: {type(fault).__name__}"
+            with reachable("the journal"):
+                return await self._transaction(records, blamed)
+
+    async def _transaction(self, records: Sequence[Incoming], blamed: str | None = None) -> int:
+        async with self._stage.pool.acquire() as connection, connection.transaction():
+            fresh = await self._unread(connection, records)
+            if not fresh:
+                return 0
+            known = await self._stage.known(connection)
+            case_ids = {record.case_id for record in fresh} - {NOBODY}
+            cases = await lock_cases(connection, case_ids, self._stage.decider)
+            waiting = await load_parked(
+                connection, [row.case_id for row in cases.values() if row.waits]
+            )
+            work = Work(self._stage.source, self._stage.decider, known, cases)
+            batch = Batch(work, waiting)
+            for record in fresh:
+                self.read(batch, record, blamed)
+            await work.finish(self._stage.vault)
+            await work.write(connection)
+            await save_parked(connection, batch.set_aside)
+            await delete_parked(connection, batch.resolved)
+            await self._move(connection, fresh)
+        metrics.count_recorded(work.told)
+        metrics.count_read(batch.verdicts)
+        if work.told:
+            self._relay.wake()
+        return sum(1 for parked in batch.set_aside if not parked.waits)
+
+    def read(self, batch: Batch, record: Incoming, blamed: str | None = None) -> None:
+        """Read one record into the batch. Never raises on what the record is."""
+        if record.case_id == NOBODY:
+            self._set_aside(batch, None, record, record.fault or "no case")
+            return
+        row = batch.work.cases[record.case_id]
+        if is_skipped(row.seen, token_of(record.event_id, record.partition, record.offset)):
+            self._pass_over(batch, row, record)
+        elif row.parked is not None:
+            if not self._is_duplicate(row, record):
+                self._set_aside(batch, row, record, "behind a record that was set aside")
+        elif blamed is not None or record.fact is None:
+            self._set_aside(batch, row, record, blamed or record.fault or "unreadable")
+        else:
+            self._judge(batch, row, record, record.fact)
+
+    def _judge(self, batch: Batch, row: CaseRow, record: Incoming, fact: Fact) -> None:
+        envelope = fact.envelope
+        verdict = judge(row.seen, envelope.source, envelope.sequence, envelope.event_id)
+        own = envelope.source is self._stage.source
+        if own and verdict in (Verdict.APPLY, Verdict.WAIT):
+            raise LogIsAhead(f"{envelope.source.value} {record.partition}:{record.offset}")
+        batch.count(verdict.value)
+        if verdict is Verdict.APPLY:
+            self._apply(batch, row, record, fact)
+            self._apply_waiting(batch, row)
+        elif verdict is Verdict.WAIT:
+            self._hold(batch, row, record)
+        elif verdict is Verdict.CONTRADICTION:
+            _log.error("contradiction", source=envelope.source.value, case=str(row.case_id))
+            self._set_aside(batch, row, record, "another event was told at this place")
+
+    def _apply(self, batch: Batch, row: CaseRow, record: Incoming, fact: Fact) -> None:
+        origin = Origin(
+            causation_id=fact.envelope.event_id,
+            traceparent=fact.envelope.traceparent,
+        )
+        try:
+            with batch.work.attempt(row):
+                batch.work.fold(row, fact)
+                batch.work.answer(row, fact, origin)
+        except Refused as refused:
+            # Nobody listens to a refusal here; that rules refuse what they called for is a fault.
+            self._set_aside(batch, row, record, f"refused: {refused.rule}")
+        except Exception as fault:
+            _log.exception("record_failed", case=str(row.case_id), type=fact.envelope.type)
+            self._set_aside(batch, row, record, f"fault in the rules: {type(fault).__name__}")
+
+    def _apply_waiting(self, batch: Batch, row: CaseRow) -> None:
+        waiting = batch.waiting.get(row.case_id, [])
+        while row.parked is None and waiting:
+            ready = next((held for held in waiting if self._is_next(row, held)), None)
+            if ready is None:
+                break
+            waiting.remove(ready)
+            if ready in batch.set_aside:
+                batch.set_aside.remove(ready)
+            else:
+                batch.resolved.append(ready)
+            record = ready.record
+            assert record.fact is not None
+            self._apply(batch, row, record, record.fact)
+        if row.waits and not waiting:
+            row.waits = False
+            batch.work.touch(row)
+
+    def _hold(self, batch: Batch, row: CaseRow, record: Incoming) -> None:
+        held = ParkedRow(record, waits=True, reason="waits for what is missing before it")
+        mine = batch.waiting.setdefault(row.case_id, [])
+        if any(other.record.event_id == record.event_id for other in mine):
+            return
+        mine.append(held)
+        batch.set_aside.append(held)
+        row.waits = True
+        batch.work.touch(row)
+
+    def _set_aside(self, batch: Batch, row: CaseRow | None, record: Incoming, reason: str) -> None:
+        batch.count("parked")
+        batch.set_aside.append(ParkedRow(record, waits=False, reason=reason))
+        if row is not None and row.parked is None:
+            row.parked = reason
+            batch.work.touch(row)
+            metrics.PARKED.labels(reason.partition(":")[0][:60]).inc()
+
+    def _pass_over(self, batch: Batch, row: CaseRow, record: Incoming) -> None:
+        if record.fact is not None:
+            envelope = record.fact.envelope
+            row.seen = passed_over(row.seen, envelope.source, envelope.sequence, envelope.event_id)
+            batch.work.touch(row)
+            self._apply_waiting(batch, row)
+
+    def _is_next(self, row: CaseRow, held: ParkedRow) -> bool:
+        fact = held.record.fact
+        if fact is None:
+            return False
+        envelope = fact.envelope
+        verdict = judge(row.seen, envelope.source, envelope.sequence, envelope.event_id)
+        return verdict is Verdict.APPLY
+
+    def _is_duplicate(self, row: CaseRow, record: Incoming) -> bool:
+        if record.fact is None:
+            return False
+        envelope = record.fact.envelope
+        verdict = judge(row.seen, envelope.source, envelope.sequence, envelope.event_id)
+        return verdict is Verdict.SKIP
+
+    async def _unread(self, connection: Connection, records: Sequence[Incoming]) -> list[Incoming]:
+        """Lock the offsets and keep what the database has not read."""
+        places = sorted({(record.topic, record.partition) for record in records})
+        rows = await connection.fetch(
+            _LOCK_OFFSETS, [place[0] for place in places], [place[1] for place in places]
+        )
+        following = {(row["topic"], row["partition"]): row["next"] for row in rows}
+        fresh = [
+            record
+            for record in records
+            if record.offset >= following[record.topic, record.partition]
+        ]
+        expected = dict(following)
+        for record in fresh:
+            place = (record.topic, record.partition)
+            if record.offset != expected[place]:
+                raise Hole(following)
+            expected[place] = record.offset + 1
+        return fresh
+
+    async def _move(self, connection: Connection, records: Iterable[Incoming]) -> None:
+        last: dict[Place, Incoming] = {}
+        for record in records:
+            last[record.topic, record.partition] = record
+        await connection.execute(
+            _MOVE_OFFSETS,
+            [topic for topic, _ in last],
+            [partition for _, partition in last],
+            [record.offset + 1 for record in last.values()],
+            [record.event_id for record in last.values()],
+        )

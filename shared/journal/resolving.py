@@ -1,0 +1,135 @@
+"""What an operator does about a case that was set aside: retry it, or go on without a record."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from shared.errors import Because, Refused
+from shared.holding import ResolveParked
+from shared.identifiers import CaseId, EventId
+from shared.journal.inbox import Batch, Inbox
+from shared.journal.parked import ParkedRow, delete_parked, load_parked, save_parked
+from shared.journal.relay import Relay
+from shared.journal.rows import CaseRow, lock_cases
+from shared.journal.surroundings import Stage
+from shared.journal.work import Origin, Work
+from shared.messaging.reading import passed_over
+from shared.observability import metrics
+from shared.postgres.faults import reachable
+from shared.postgres.pool import Connection
+
+_LIST: Final = """
+SELECT p.case_id, p.topic, p.partition, p."offset", p.event_id, p.reason, p.waits, p.parked_at,
+       c.parked AS case_reason
+FROM parked p LEFT JOIN cases c USING (case_id)
+WHERE $1::uuid IS NULL OR p.case_id = $1
+ORDER BY p.parked_at, p.topic, p.partition, p."offset" LIMIT $2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What came of it: how many records were read after all, and the place told in the journal."""
+
+    case_id: CaseId
+    read: int
+    sequence: int
+
+
+class Resolving:
+    """See the module."""
+
+    def __init__(self, stage: Stage, relay: Relay, inbox: Inbox) -> None:
+        self._stage = stage
+        self._relay = relay
+        self._inbox = inbox
+
+    async def standing_aside(self, case_id: CaseId | None, most: int) -> list[dict[str, Any]]:
+        """The records that stand aside, oldest first; of one case, or of all."""
+        with reachable("the journal"):
+            rows = await self._stage.pool.fetch(_LIST, case_id, most)
+        return [dict(row) for row in rows]
+
+    async def resolve(self, command: ResolveParked, origin: Origin) -> Resolution:
+        """Retry all records of a case in order, or skip the named one and retry the rest.
+
+        Raises:
+            Refused: the case is not set aside, the named record is none of its records, or a
+                record still fails; then nothing has changed.
+        """
+        with reachable("the journal"):
+            async with self._stage.pool.acquire() as connection, connection.transaction():
+                resolution = await self._resolve(connection, command, origin)
+        self._relay.wake()
+        return resolution
+
+    async def _resolve(
+        self, connection: Connection, command: ResolveParked, origin: Origin
+    ) -> Resolution:
+        case_id = command.case_id
+        known = await self._stage.known(connection)
+        cases = await lock_cases(connection, [case_id], self._stage.decider)
+        row = cases[case_id]
+        standing = (await load_parked(connection, [case_id])).get(case_id, [])
+        if not standing or (row.parked is None and not row.waits):
+            raise _not_set_aside()
+        named = _named(standing, command) if command.how == "skipped" else None
+        if named is not None:
+            command = replace(command, record=_event_of(named))
+        work = Work(self._stage.source, self._stage.decider, known, cases)
+        batch = Batch(work, {})
+        row.parked, row.waits = None, False
+        work.act(row, command, origin)
+        for parked in standing:
+            if parked is named:
+                _pass_over(row, parked)
+            else:
+                self._inbox.read(batch, parked.record)
+        if row.parked is not None:
+            raise _still_fails(row.parked)
+        work.touch(row)
+        await work.finish(self._stage.vault)
+        await work.write(connection)
+        await delete_parked(connection, standing)
+        await save_parked(connection, batch.set_aside)
+        metrics.count_recorded(work.told)
+        return Resolution(case_id, len(standing) - len(batch.set_aside), work.last_place(case_id))
+
+
+def _event_of(parked: ParkedRow) -> EventId | None:
+    return None if parked.record.fact is None else parked.record.fact.envelope.event_id
+
+
+def _pass_over(row: CaseRow, parked: ParkedRow) -> None:
+    if parked.record.fact is not None:
+        envelope = parked.record.fact.envelope
+        row.seen = passed_over(row.seen, envelope.source, envelope.sequence, envelope.event_id)
+
+
+def _named(standing: list[ParkedRow], command: ResolveParked) -> ParkedRow:
+    for parked in standing:
+        record = parked.record
+        if (record.partition, record.offset) == (command.partition, command.offset):
+            return parked
+    raise Refused(
+        "an operator skips a record that stands aside",
+        expected="the partition and offset of one of the case's records",
+        found=f"{command.partition}:{command.offset}",
+        because=Because.INPUT,
+        field="offset",
+    )
+
+
+def _not_set_aside() -> Refused:
+    return Refused(
+        "only a case that was set aside is resolved",
+        expected="a case with records that stand aside",
+        found="a case that flows",
+    )
+
+
+def _still_fails(reason: str) -> Refused:
+    return Refused(
+        "a retry has to succeed as a whole",
+        expected="every record of the case readable now",
+        found=reason,
+    )

@@ -1,0 +1,214 @@
+"""The rows of a stage's tables, and the SQL that loads and writes them.
+
+All writes are bulk statements over arrays: one round trip for a batch, whatever its size (D6).
+"""
+
+import json
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NewType
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from shared.decider import Decider, Errand, Timer
+from shared.events.envelope import GENESIS
+from shared.identifiers import CaseId, Source
+from shared.messaging.reading import last_sequence
+from shared.postgres.pool import Connection
+
+Position = NewType("Position", int)
+"""A place in one stage's journal; only ever compared within it."""
+
+AnyDecider = Decider[Any, Any]
+DeciderOf = Callable[[CaseId], AnyDecider]
+
+
+@dataclass(slots=True)
+class CaseRow:
+    """One case under lock. Changed in memory by a `Work`, written back once."""
+
+    case_id: CaseId
+    state: BaseModel
+    seen: dict[str, str]
+    head: str = GENESIS
+    claim: str | None = None
+    parked: str | None = None
+    waits: bool = False
+    stored: bool = False
+    """The row exists in the table."""
+
+    def sequence(self, source: Source) -> int:
+        """The last sequence of `source` that this stage has applied."""
+        return last_sequence(self.seen, source)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """An event as it is recorded, ready to be published byte by byte."""
+
+    case_id: CaseId
+    sequence: int
+    event_id: UUID
+    type: str
+    attributes: str
+    data: str
+    hash: str
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """A client's request that was answered with events, by its key (D2)."""
+
+    key: str
+    request: str
+    case_id: CaseId
+    sequence: int
+
+
+_LOCK: Final = """
+SELECT case_id, seen, state, head, claim, parked, waits FROM cases
+WHERE case_id = ANY($1::uuid[]) ORDER BY case_id FOR UPDATE
+"""
+_RECORD: Final = """
+WITH told AS (
+    INSERT INTO journal
+        (case_id, sequence, event_id, event_type, attributes, data, hash, recorded_at)
+    SELECT told.case_id, told.sequence, told.event_id, told.event_type,
+           told.attributes, told.data, told.hash, told.recorded_at
+    FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::text[], $6::text[],
+                $7::text[], $8::timestamptz[]) WITH ORDINALITY
+         AS told (case_id, sequence, event_id, event_type, attributes, data, hash, recorded_at, n)
+    ORDER BY told.n
+    RETURNING position, case_id, sequence, recorded_at
+), waiting AS (
+    INSERT INTO outbox (position, recorded_at) SELECT position, recorded_at FROM told
+)
+SELECT position, case_id, sequence FROM told
+"""
+_SAVE: Final = """
+INSERT INTO cases (case_id, seen, state, head, claim, parked, waits)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                     $7::bool[])
+ON CONFLICT (case_id) DO UPDATE SET seen = excluded.seen, state = excluded.state,
+    head = excluded.head, claim = excluded.claim, parked = excluded.parked,
+    waits = excluded.waits
+"""
+_TIMERS: Final = """
+INSERT INTO timers (case_id, kind, due)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) ON CONFLICT DO NOTHING
+"""
+_ERRANDS: Final = """
+INSERT INTO errands (event_id, kind, case_id, next_at)
+SELECT *, now() FROM unnest($1::uuid[], $2::text[], $3::uuid[]) ON CONFLICT DO NOTHING
+"""
+_REQUESTS: Final = """
+INSERT INTO requests (key, request, case_id, sequence)
+SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::int[]) ON CONFLICT DO NOTHING
+"""
+
+
+def lock_class(name: str) -> int:
+    """The number by which Postgres knows an advisory lock of ours: stable, positive, 31 bits."""
+    return zlib.crc32(name.encode()) & 0x7FFFFFFF
+
+
+async def lock_cases(
+    connection: Connection, case_ids: Iterable[CaseId], decider_of: DeciderOf
+) -> dict[CaseId, CaseRow]:
+    """The rows of these cases under lock, taken in key order; a blank row where there is none."""
+    wanted = sorted(set(case_ids))
+    rows = {
+        row["case_id"]: CaseRow(
+            case_id=row["case_id"],
+            state=decider_of(row["case_id"]).state.model_validate_json(row["state"]),
+            seen=json.loads(row["seen"]),
+            head=row["head"],
+            claim=row["claim"],
+            parked=row["parked"],
+            waits=row["waits"],
+            stored=True,
+        )
+        for row in await connection.fetch(_LOCK, wanted)
+    }
+    for case_id in wanted:
+        if case_id not in rows:
+            rows[case_id] = CaseRow(case_id=case_id, state=decider_of(case_id).state(), seen={})
+    return rows
+
+
+async def record(
+    connection: Connection, rows: Sequence[JournalRow]
+) -> dict[tuple[CaseId, int], Position]:
+    """Append to the journal and the outbox; the position of each (case, sequence).
+
+    Raises asyncpg.UniqueViolationError when somebody else took one of the places.
+    """
+    if not rows:
+        return {}
+    found = await connection.fetch(
+        _RECORD,
+        [row.case_id for row in rows],
+        [row.sequence for row in rows],
+        [row.event_id for row in rows],
+        [row.type for row in rows],
+        [row.attributes for row in rows],
+        [row.data for row in rows],
+        [row.hash for row in rows],
+        [row.recorded_at for row in rows],
+    )
+    return {(row["case_id"], row["sequence"]): Position(row["position"]) for row in found}
+
+
+async def save_cases(connection: Connection, rows: Sequence[CaseRow]) -> None:
+    """Write the cases back, in key order."""
+    if not rows:
+        return
+    ordered = sorted(rows, key=lambda row: row.case_id)
+    await connection.execute(
+        _SAVE,
+        [row.case_id for row in ordered],
+        [json.dumps(row.seen, sort_keys=True, separators=(",", ":")) for row in ordered],
+        [row.state.model_dump_json(exclude_defaults=True) for row in ordered],
+        [row.head for row in ordered],
+        [row.claim for row in ordered],
+        [row.parked for row in ordered],
+        [row.waits for row in ordered],
+    )
+
+
+async def save_timers(connection: Connection, timers: Sequence[Timer]) -> None:
+    """Set timers; one that is set already stays as it is."""
+    if timers:
+        await connection.execute(
+            _TIMERS,
+            [timer.case_id for timer in timers],
+            [timer.kind for timer in timers],
+            [timer.due for timer in timers],
+        )
+
+
+async def save_errands(connection: Connection, errands: Sequence[Errand]) -> None:
+    """Note errands; one that is noted already stays as it is."""
+    if errands:
+        await connection.execute(
+            _ERRANDS,
+            [errand.event_id for errand in errands],
+            [errand.kind for errand in errands],
+            [errand.case_id for errand in errands],
+        )
+
+
+async def save_requests(connection: Connection, requests: Sequence[RequestRow]) -> None:
+    """Note which requests were answered with events."""
+    if requests:
+        await connection.execute(
+            _REQUESTS,
+            [request.key for request in requests],
+            [request.request for request in requests],
+            [request.case_id for request in requests],
+            [request.sequence for request in requests],
+        )

@@ -1,0 +1,106 @@
+"""Timers (D16): what was due at an instant and is looked at then. Nobody cancels one."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from shared.decider import Timer
+from shared.errors import Refused, Unavailable
+from shared.journal.parked import give_up_waiting
+from shared.journal.relay import Relay
+from shared.journal.rows import lock_cases
+from shared.journal.surroundings import Stage
+from shared.journal.work import Origin, Work
+from shared.observability import metrics
+from shared.postgres.faults import reachable
+
+_log = structlog.get_logger()
+
+_TICK_S: Final = 0.5
+_MOST: Final = 200
+
+_DUE: Final = """
+SELECT t.case_id, t.kind, t.due FROM timers t
+WHERE t.due <= now()
+  AND NOT EXISTS (SELECT FROM cases c WHERE c.case_id = t.case_id AND c.parked IS NOT NULL)
+ORDER BY t.due LIMIT $1 FOR UPDATE SKIP LOCKED
+"""
+_DONE: Final = """
+DELETE FROM timers WHERE (case_id, kind, due) IN
+    (SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]))
+"""
+
+
+class Timers:
+    """See the module. `run` for as long as the service lives."""
+
+    def __init__(self, stage: Stage, relay: Relay) -> None:
+        self._stage = stage
+        self._relay = relay
+
+    async def run(self) -> None:
+        """Look once in a while what is due; ends only by cancellation."""
+        while True:
+            try:
+                fired = await self.fire_due()
+                with reachable("the journal"):
+                    await give_up_waiting_once(self._stage)
+            except Unavailable as fault:
+                _log.warning("timers_wait", fault=fault.what)
+                fired = 0
+            if fired < _MOST:
+                await asyncio.sleep(_TICK_S)
+
+    async def fire_due(self) -> int:
+        """Fire up to 200 timers that are due, in one transaction; how many.
+
+        Timers of cases that were set aside stay until the case flows again.
+        """
+        with reachable("the journal"):
+            async with self._stage.pool.acquire() as connection, connection.transaction():
+                rows = await connection.fetch(_DUE, _MOST)
+                if not rows:
+                    return 0
+                timers = [Timer(row["case_id"], row["kind"], row["due"]) for row in rows]
+                known = await self._stage.known(connection)
+                cases = await lock_cases(
+                    connection, {timer.case_id for timer in timers}, self._stage.decider
+                )
+                work = Work(self._stage.source, self._stage.decider, known, cases)
+                for timer in timers:
+                    self._fire(work, timer)
+                await work.finish(self._stage.vault)
+                await work.write(connection)
+                await connection.execute(
+                    _DONE,
+                    [timer.case_id for timer in timers],
+                    [timer.kind for timer in timers],
+                    [timer.due for timer in timers],
+                )
+        metrics.count_recorded(work.told)
+        metrics.TIMERS_FIRED.inc(len(timers))
+        if work.told:
+            self._relay.wake()
+        return len(timers)
+
+    def _fire(self, work: Work, timer: Timer) -> None:
+        row = work.cases[timer.case_id]
+        command = self._stage.decider(timer.case_id).on_time(timer)
+        if command is None or row.parked is not None:
+            return
+        try:
+            with work.attempt(row):
+                work.act(row, command, Origin())
+        except Refused as refused:
+            # The state says the timer has nothing to do here any more; that is how timers end.
+            _log.info("timer_found_nothing", kind=timer.kind, rule=refused.rule)
+
+
+async def give_up_waiting_once(stage: Stage) -> None:
+    """Set aside the cases whose missing record did not come in time."""
+    async with stage.pool.acquire() as connection:
+        given_up = await give_up_waiting(connection)
+    if given_up:
+        metrics.PARKED.labels("a record of the log is missing").inc(given_up)
+        _log.warning("gaps_given_up", cases=given_up)

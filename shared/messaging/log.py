@@ -1,0 +1,112 @@
+"""Reading the whole log without a group: for casebook, restore, audit and the command line.
+
+Nothing here writes, commits offsets, or can cause an effect.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from shared.errors import Unavailable
+from shared.messaging.topics import partitions_of
+
+_CONNECT_WAIT_S: Final = 20.0
+_FETCH_WAIT_MS: Final = 50
+Place = tuple[str, int]
+"""A topic and a partition."""
+
+
+class Log:
+    """All partitions of some topics, from given offsets on. Made by `open_log`."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, places: Sequence[Place]) -> None:
+        self._consumer = consumer
+        self._partitions = [TopicPartition(*place) for place in places]
+
+    async def ends(self) -> dict[Place, int]:
+        """The offset after the last record of each partition, now."""
+        async with _bounded("the end of the log"):
+            found = await self._consumer.end_offsets(self._partitions)
+        return {(part.topic, part.partition): offset for part, offset in found.items()}
+
+    async def starts(self) -> dict[Place, int]:
+        """The offset of the first record each partition still has."""
+        async with _bounded("the start of the log"):
+            found = await self._consumer.beginning_offsets(self._partitions)
+        return {(part.topic, part.partition): offset for part, offset in found.items()}
+
+    def seek(self, offsets: Mapping[Place, int]) -> None:
+        """Read on from these offsets; partitions not named from their first record."""
+        for part in self._partitions:
+            self._consumer.seek(part, offsets.get((part.topic, part.partition), 0))
+
+    async def poll(self, wait_ms: int, most: int) -> list[ConsumerRecord]:
+        """Up to `most` records, in order within each partition; empty after `wait_ms`."""
+        found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=most)
+        return [record for records in found.values() for record in records]
+
+    async def read_to(
+        self, ends: Mapping[Place, int], most: int = 2000
+    ) -> AsyncIterator[list[ConsumerRecord]]:
+        """Batches until every partition has been read to `ends`.
+
+        Raises Unavailable when nothing comes for 20 s although the end is not reached.
+        """
+        idle = 0.0
+        while await self._behind(ends):
+            records = await self.poll(_FETCH_WAIT_MS, most)
+            if records:
+                idle = 0.0
+                yield records
+                continue
+            idle += _FETCH_WAIT_MS / 1000
+            if idle > _CONNECT_WAIT_S:
+                raise Unavailable("the log gave no records although its end is not reached")
+
+    async def _behind(self, ends: Mapping[Place, int]) -> bool:
+        for part in self._partitions:
+            if await self._consumer.position(part) < ends.get((part.topic, part.partition), 0):
+                return True
+        return False
+
+
+@asynccontextmanager
+async def open_log(
+    bootstrap: str, topics: Sequence[str], offsets: Mapping[Place, int] | None = None
+) -> AsyncIterator[Log]:
+    """The log from `offsets` (absent: from the first record).
+
+    Raises Unavailable when the broker cannot be reached.
+    """
+    places = [(topic, partition) for topic in topics for partition in partitions_of(topic)]
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=4 * 1024 * 1024,
+        fetch_max_wait_ms=_FETCH_WAIT_MS,
+    )
+    try:
+        async with _bounded("the broker"):
+            await consumer.start()
+        consumer.assign([TopicPartition(*place) for place in places])
+        log = Log(consumer, places)
+        log.seek(offsets or {})
+        yield log
+    finally:
+        async with asyncio.timeout(_CONNECT_WAIT_S):
+            await consumer.stop()
+
+
+@asynccontextmanager
+async def _bounded(what: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_CONNECT_WAIT_S):
+            yield
+    except (TimeoutError, KafkaError) as error:
+        raise Unavailable(f"{what} cannot be read: {type(error).__name__}") from error

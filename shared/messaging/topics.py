@@ -1,0 +1,100 @@
+"""The declared list of topics (D13). Nothing else creates one; brokers create none by themselves."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from shared.errors import Unavailable
+
+CASE_EVENTS: Final = "case-events"
+DEPARTMENT_EVENTS: Final = "department-events"
+_SET_UP_WAIT_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic that the system owns. The number of partitions can never change: the key's hash
+    would move cases to other partitions."""
+
+    name: str
+    partitions: int
+
+
+TOPICS: Final = (Topic(CASE_EVENTS, 12), Topic(DEPARTMENT_EVENTS, 1))
+_BY_NAME: Final = {topic.name: topic for topic in TOPICS}
+
+_SETTINGS: Final = {
+    "cleanup.policy": "delete",
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+    "message.timestamp.type": "LogAppendTime",
+}
+
+
+def partitions_of(topic: str) -> range:
+    """The partitions of a declared topic."""
+    return range(_BY_NAME[topic].partitions)
+
+
+async def create_topics(bootstrap: str) -> list[str]:
+    """Create what is missing and wait until every partition has a leader; names what was created.
+
+    With three brokers or more each partition has three copies, and two must have a record before
+    it is acknowledged. Raises Unavailable when that takes over a minute.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        async with asyncio.timeout(_SET_UP_WAIT_S):
+            await admin.start()
+            created = await _create_missing(admin)
+            while not await _all_led(admin):
+                await asyncio.sleep(0.1)
+            return created
+    except (TimeoutError, KafkaError) as error:
+        raise Unavailable(f"topics could not be set up: {type(error).__name__}") from error
+    finally:
+        await admin.close()
+
+
+async def delete_topics(bootstrap: str, names: list[str]) -> None:
+    """Delete topics and wait until they are gone. For `log republish` and its tests only."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        async with asyncio.timeout(_SET_UP_WAIT_S):
+            await admin.start()
+            await admin.delete_topics(names)
+            while set(names) & set(await admin.list_topics()):
+                await asyncio.sleep(0.1)
+    finally:
+        await admin.close()
+
+
+async def _create_missing(admin: AIOKafkaAdminClient) -> list[str]:
+    brokers = len((await admin.describe_cluster())["brokers"])
+    copies = 3 if brokers >= 3 else 1
+    existing = set(await admin.list_topics())
+    created = []
+    for topic in TOPICS:
+        if topic.name in existing:
+            continue
+        settings = {**_SETTINGS, "min.insync.replicas": "2" if copies == 3 else "1"}
+        wanted = NewTopic(topic.name, topic.partitions, copies, topic_configs=settings)
+        try:
+            await admin.create_topics([wanted])
+        except TopicAlreadyExistsError:
+            continue  # another process of the same start was faster
+        created.append(topic.name)
+    return created
+
+
+async def _all_led(admin: AIOKafkaAdminClient) -> bool:
+    described = await admin.describe_topics([topic.name for topic in TOPICS])
+    led = {
+        topic["topic"]: sum(1 for part in topic["partitions"] if part["leader"] >= 0)
+        for topic in described
+        if topic["error_code"] == 0
+    }
+    return all(led.get(topic.name) == topic.partitions for topic in TOPICS)
