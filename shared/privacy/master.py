@@ -2,7 +2,7 @@
 
 A file of master keys has one line for each, `<id> <base64url of 32 bytes>`; the last line wraps
 new keys, the others still open what they wrapped. To rotate: add a line, restart, let
-`Vault.rewrap` finish, remove the old line.
+`Vault.rewrap` finish, remove the old line. A file of 32 raw bytes is one key, with the id 1.
 """
 
 import base64
@@ -73,6 +73,9 @@ def read_master_keys(path: Path) -> MasterKeys:
     Raises:
         BadKeyFile.
     """
+    raw = _raw_key(path)
+    if raw is not None:
+        return MasterKeys({1: raw}, current=1)
     keys: dict[int, bytes] = {}
     current = 0
     for number, line in enumerate(_lines(path), start=1):
@@ -85,13 +88,16 @@ def read_master_keys(path: Path) -> MasterKeys:
 
 
 def read_lookup_key(path: Path) -> bytes:
-    """The key of the lookup from an IIN to an applicant: one line, base64url of 32 bytes.
+    """The key of the lookup from an IIN to an applicant: 32 raw bytes, or one line of base64url.
 
     It cannot be rotated: without the IINs nobody could compute the lookups anew.
 
     Raises:
         BadKeyFile.
     """
+    raw = _raw_key(path)
+    if raw is not None:
+        return raw
     lines = _lines(path)
     if len(lines) != 1:
         raise BadKeyFile(f"{path}: one line expected, {len(lines)} found")
@@ -101,6 +107,15 @@ def read_lookup_key(path: Path) -> bytes:
 def new_key_text() -> str:
     """A fresh random key as a file of keys writes it (a line of master keys puts an id before)."""
     return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
+
+
+def _raw_key(path: Path) -> bytes | None:
+    """The file's content when it is as long as a key: no line of text with a key is."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        raise BadKeyFile(f"{path}: cannot be read as a file of keys") from None
+    return content if len(content) == KEY_BYTES else None
 
 
 def _lines(path: Path) -> list[str]:

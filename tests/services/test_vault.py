@@ -176,6 +176,15 @@ def test_key_files_are_read_and_the_last_line_wraps(tmp_path: Path) -> None:
     assert len(read_lookup_key(path)) == 32
 
 
+def test_a_file_of_raw_bytes_is_one_key(tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    path.write_bytes(b"\n" * 32)
+    assert read_master_keys(path) == MasterKeys({1: b"\n" * 32}, current=1)
+    assert read_lookup_key(path) == b"\n" * 32
+    with pytest.raises(BadKeyFile, match="cannot be read"):
+        read_lookup_key(tmp_path / "missing.key")
+
+
 @pytest.mark.parametrize(
     "text", ["", "1 short", "0 {key}", "256 {key}", "{key}", "1 {key}\n1 {key}", "1 {key}é"]
 )

@@ -1,0 +1,1 @@
+"""HTTP as every service speaks it: who may come in, what errors look like, health, limits."""

@@ -1,0 +1,54 @@
+"""Read your own writes (D15): the place in the log that a client has been told."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends, Query
+
+from shared.errors import Because, Refused
+
+_POSITION: Final = re.compile(r"(?P<partition>[0-9]{1,5}):(?P<offset>[0-9]{1,18})")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LogPosition:
+    """A record's place in `case-events`, written `partition:offset`."""
+
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}:{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str) -> "LogPosition":
+        """Read back what `str` wrote. Raises ValueError when it is not of that form."""
+        match = _POSITION.fullmatch(text)
+        if match is None:
+            raise ValueError("not <partition>:<offset>")
+        return cls(int(match["partition"]), int(match["offset"]))
+
+
+async def _min_position(
+    min_position: Annotated[
+        str | None,
+        Query(description="Wait until this position of the log is read: `partition:offset`."),
+    ] = None,
+) -> LogPosition | None:
+    if min_position is None:
+        return None
+    try:
+        return LogPosition.parse(min_position)
+    except ValueError:
+        raise Refused(
+            "a position has a partition and an offset",
+            expected="partition:offset",
+            found="something else",
+            because=Because.INPUT,
+            field="min_position",
+        ) from None
+
+
+MinPosition = Annotated[LogPosition | None, Depends(_min_position)]
+"""The query parameter `min_position`, None when absent."""

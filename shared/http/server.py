@@ -1,0 +1,38 @@
+"""Running an application: one process, one event loop."""
+
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+STOP_S_MAX: Final = 10
+"""How long running requests may take to end once a stop is asked for; open streams are cut."""
+_KEEP_ALIVE_S: Final = 75
+"""Longer than clients keep idle connections, so that it is they who close them."""
+
+
+def serve(app: FastAPI, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT; what must be closed, the application's lifespan closes.
+
+    Nothing after this call runs when a signal ended it: the signal is raised again.
+
+    Raises:
+        SystemExit: it did not start; the log says why.
+    """
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="uvloop",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=STOP_S_MAX,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    if not server.started:
+        raise SystemExit(1)
