@@ -127,7 +127,8 @@ def test_a_personal_key_is_replaced_wherever_it_stands(written: Log, key: str) -
 
 def test_what_looks_like_an_iin_is_replaced(written: Log) -> None:
     log.info("careless", found=IIN, number=int(IIN), several=[f"of {IIN}."], **{"in": {"a": IIN}})
-    log.info("careless " + IIN)
+    name_with_a_number = f"careless {IIN}"
+    log.info(name_with_a_number)
     log.info("careful", case="019ab2c4-1111-7000-8000-880101300017", at_ms=1_767_225_600_000)
     assert IIN not in "".join(written.text.splitlines()[:2])
     assert "880101300017" in written.text.splitlines()[2]
