@@ -15,8 +15,7 @@ from services.routing.commands import (
 )
 from services.routing.state import SOURCE, RoutingCase
 from shared.decider import Known
-from shared.directory import DepartmentCase
-from shared.directory import Acting, Away, Directory, Member, least_loaded
+from shared.directory import Acting, Away, DepartmentCase, Directory, Member, least_loaded
 from shared.errors import Because, Refused
 from shared.events.event import Event, Remark
 from shared.events.routing import (
@@ -228,7 +227,7 @@ def _works_here(staff: str, directory: Directory) -> Member:
 def _in_order(first_day: date, last_day: date) -> None:
     if last_day < first_day:
         raise Refused(
-            "a time away has an end after its beginning",
+            "a time has its end after its beginning",
             expected=f"a last day not before {first_day}",
             found=str(last_day),
             because=Because.INPUT,
