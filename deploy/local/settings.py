@@ -17,6 +17,6 @@ class LocalSettings(BaseSettings):
     replicas: Annotated[int, Field(ge=1, le=2)] = 1
     cache: Path | None = None
     log_level: str = "info"
-    traces: str = ""
+    traces: str = "none"
     automation: str = "{}"
     """As the services take it: per procedure the steps that a rule does, in JSON."""

@@ -130,6 +130,8 @@ class LocalSystem:
         with step("Kafka's jars, verified"):
             lock = jars.read_lock()
             self.broker.class_path = jars.fetch(lock, jars.cache_folder(self.settings.cache))
+        with step("Kafka's classes, learned by Java"):
+            self.broker.equip()
         with step("Postgres and Kafka"), ThreadPoolExecutor(2) as pool:
             for start in [pool.submit(store.start) for store in (self.postgres, self.broker)]:
                 start.result()

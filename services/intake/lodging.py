@@ -126,7 +126,9 @@ def _checked(shell: Shell, application: Application) -> Procedure:
         ) from None
     _contact(application)
     try:
-        return shell.stage.procedures.in_force(application.procedure, shell.settings.editions)
+        return shell.stage.procedures.in_force(
+            application.procedure, shell.settings.editions or None
+        )
     except DeletedProcedure as deleted:
         raise Refused(
             "a service is asked for that has a regulation",

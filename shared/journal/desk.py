@@ -7,7 +7,7 @@ The answer waits for the log; what a repeat of the same request gets is the same
 import asyncio
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
@@ -31,8 +31,9 @@ _TAKE_TURNS: Final = """
 SELECT pg_advisory_xact_lock($1, bucket) FROM unnest($2::int[]) AS bucket
 """
 _REPEATS: Final = """
-SELECT r.key, r.request, r.case_id, r.sequence, j.position
-FROM requests r JOIN journal j USING (case_id, sequence) WHERE r.key = ANY($1)
+SELECT r.key, r.request, r.case_id, r.sequence, j.position, p.partition, p."offset"
+FROM requests r JOIN journal j USING (case_id, sequence) LEFT JOIN published p USING (position)
+WHERE r.key = ANY($1)
 """
 _CLAIMED: Final = "SELECT claim, case_id FROM cases WHERE claim = ANY($1)"
 _READ: Final = "SELECT next FROM offsets WHERE topic = 'case-events' AND partition = $1"
@@ -73,7 +74,9 @@ class _Outcome:
     events: int = 0
     repeated: bool = False
     refused: Refused | None = None
-    position: Position | None = field(default=None)
+    position: Position | None = None
+    place: str | None = None
+    """Where in the log it is, when that is known already."""
 
 
 class Desk:
@@ -183,6 +186,8 @@ class Desk:
             outcome.sequence = earlier["sequence"]
             outcome.position = Position(earlier["position"])
             outcome.repeated = True
+            if earlier["partition"] is not None:
+                outcome.place = f"{earlier['partition']}:{earlier['offset']}"
         return fresh
 
     async def _refuse_claimed(
@@ -233,13 +238,13 @@ class Desk:
         async def answer(outcome: _Outcome) -> Answer | Refused:
             if outcome.refused is not None:
                 return outcome.refused
-            place = None
-            if outcome.position is not None:
-                place = await self._relay.published(outcome.position, self._publish_wait_s)
+            if outcome.place is None and outcome.position is not None:
+                found = await self._relay.published(outcome.position, self._publish_wait_s)
+                outcome.place = None if found is None else str(found)
             return Answer(
                 case_id=outcome.case_id,
                 sequence=outcome.sequence,
-                position=str(place) if place is not None else None,
+                position=outcome.place,
                 repeated=outcome.repeated,
                 events=outcome.events,
             )
