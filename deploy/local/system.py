@@ -124,6 +124,7 @@ class LocalSystem:
 
     def _start_stores(self) -> None:
         """Postgres and Kafka side by side, then what the services expect to find in them."""
+        (self.folder / CLIENT_FILE).unlink(missing_ok=True)  # a killed run could not
         for name in records.end_leftovers(self.folder / "pids"):
             alarm(f"{name} of an earlier run was still there and was ended")
         require_free(self._ports(), self.settings.port_base)

@@ -1,7 +1,6 @@
 """The whole run: up, found by its clients, kept up, killed, and up again with its data."""
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -21,6 +20,7 @@ import pytest
 from deploy.local.environment import CLIENT_FILE, LocalEnvironment, read_client_file
 from deploy.local.errors import AlreadyRunning, CannotStart
 from deploy.local.ports import DISTANCES, free_ports, is_free
+from deploy.local.postgres import LocalPostgres
 from deploy.local.processes import ServiceProcess
 from deploy.local.settings import LocalSettings
 from deploy.local.supervisor import Supervisor
@@ -90,33 +90,43 @@ def test_a_run_is_found_kept_up_alone_and_gone_when_it_ends(settings: LocalSetti
 
 
 def test_a_killed_run_leaves_no_process_and_the_next_has_its_data(settings: LocalSettings) -> None:
-    run = start_run(settings)
-    assert within((settings.folder / CLIENT_FILE).exists)
-    family = psutil.Process(run.pid).children(recursive=True)
+    run, family = started_run(settings)
     assert len(family) > 4  # Postgres has children of its own
     run.kill()
     run.wait(timeout=10)
     assert within(lambda: not any(process.is_running() for process in family))
 
-    with LocalSystem(settings, SMALLEST, prepare) as system:
-        assert system.postgres.query("SELECT fact FROM facts", "qyzmet") == "said"
+    # The killed run could not take its client file away.
+    (settings.folder / CLIENT_FILE).unlink()
+    run, family = started_run(settings)
+    run.send_signal(signal.SIGINT)
+    run.wait(timeout=WITHIN_S)
+    assert not any(process.is_running() for process in family)
+
+    postgres = LocalPostgres(settings.folder / "postgres", free_ports(1)[0])
+    assert "database system is shut down" in (postgres.folder / "postgres.log").read_text()
+    postgres.start()
+    postgres.wait_ready()
+    assert postgres.query("SELECT count(*) FROM runs", "qyzmet") == "2"
+    postgres.stop()
 
 
-def start_run(settings: LocalSettings) -> subprocess.Popen[bytes]:
-    """A run in a process of its own, whose preparation leaves a fact."""
+def started_run(settings: LocalSettings) -> tuple[subprocess.Popen[bytes], list[psutil.Process]]:
+    """A run in a process of its own, whose preparation leaves a row; and its whole family."""
     program = textwrap.dedent(f"""
-        import json, os
         from pathlib import Path
         from deploy.local.settings import LocalSettings
         from deploy.local.system import LocalSystem
         settings = LocalSettings(folder={str(settings.folder)!r}, port_base={settings.port_base})
-        facts = "CREATE TABLE facts (fact text); INSERT INTO facts VALUES ('said')"
-        system = LocalSystem(settings, {json.dumps(SMALLEST)}, lambda _: None)
-        system.prepare = lambda _: system.postgres.query(facts, "qyzmet")
+        row = "CREATE TABLE IF NOT EXISTS runs (); INSERT INTO runs DEFAULT VALUES"
+        system = LocalSystem(settings, {SMALLEST!r})
+        system.prepare = lambda _: system.postgres.query(row, "qyzmet")
         with system:
             system.supervise()
     """)
-    return subprocess.Popen([sys.executable, "-c", program], env=dict(os.environ))
+    run = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+    assert within((settings.folder / CLIENT_FILE).exists)
+    return run, psutil.Process(run.pid).children(recursive=True)
 
 
 def test_a_taken_port_stops_the_run_before_it_starts(settings: LocalSettings) -> None:
@@ -137,13 +147,3 @@ def test_a_service_that_cannot_start_takes_the_run_down(settings: LocalSettings)
         system.start()
     assert not system.postgres.alive
     assert not system.broker.alive
-
-
-def test_ctrl_c_ends_a_run_cleanly(settings: LocalSettings) -> None:
-    run = start_run(settings)
-    assert within((settings.folder / CLIENT_FILE).exists)
-    family = psutil.Process(run.pid).children(recursive=True)
-    run.send_signal(signal.SIGINT)
-    run.wait(timeout=WITHIN_S)
-    assert not any(process.is_running() for process in family)
-    assert "shut down" in (settings.folder / "postgres" / "postgres.log").read_text()
