@@ -65,8 +65,7 @@ class CaseFile:
     @property
     def office(self) -> str | None:
         """The office of the case, once its application is read."""
-        lodged = self.standing.course.lodged
-        return lodged.office if lodged is not None else None
+        return self.standing.office
 
 
 def admit(file: CaseFile, arrival: Arrival) -> None:
@@ -143,11 +142,11 @@ def _is_repeated(file: CaseFile, arrival: Arrival) -> bool:
 
 def _apply(file: CaseFile, arrival: Arrival, fact: Fact) -> None:
     try:
-        standing = file.standing.heard(fact)
+        file.standing.hear(fact)
     except Exception as error:  # noqa: BLE001 -- a bug in a fold parks the case, not the stream
         _park(file, arrival, Fault.UNFOLDABLE.saying(type(error).__name__))
         return
-    file.standing, file.last = standing, arrival
+    file.last = arrival
     file.seen = applied(file.seen, fact.envelope.source, fact.envelope.event_id)
     file.told.append(Told(fact, arrival, place=_count(file)))
     if arrival.resolves is not None:

@@ -14,13 +14,14 @@ import structlog
 from services.casebook import aside, changes, offsets
 from services.casebook.admission import CaseFile, admit, needs_queue, retry
 from services.casebook.arrivals import Arrival, Fault
+from services.casebook.bulk import copied
 from services.casebook.projections import department, status, timeline
 from services.casebook.standing import Standing
 from shared.identifiers import CaseId
 from shared.postgres.pool import Connection
 
-PARK: Final = "casebook_parked"
 _log = structlog.get_logger()
+_compact: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 # What one record can do to a whole transaction: values that the tables do not take.
 _BAD_VALUES: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
@@ -28,9 +29,10 @@ _BAD_VALUES: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationErr
 _LOAD: Final = """
 SELECT case_id, seen, standing, parked, waits FROM cases WHERE case_id = ANY ($1::uuid[])
 """
+_COLUMNS: Final = ("case_id", "seen", "standing", "parked", "waits")
 _SAVE: Final = """
 INSERT INTO cases (case_id, seen, standing, parked, waits)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[])
+SELECT case_id, seen, standing, parked, waits FROM fresh
 ON CONFLICT (case_id) DO UPDATE SET seen = excluded.seen, standing = excluded.standing,
     parked = excluded.parked, waits = excluded.waits
 """
@@ -120,7 +122,7 @@ async def _fold(connection: Connection, arrivals: Sequence[Arrival]) -> Desk:
             admit(file, arrival)
         if flowed and file.parked is not None:
             desk.newly_parked += 1
-            _log.warning(PARK, case=str(case_id), reason=file.parked)
+            _log.warning("casebook_parked", case=str(case_id), reason=file.parked)
     await _write(connection, desk)
     return desk
 
@@ -143,7 +145,7 @@ async def _load(
     for row in await connection.fetch(_LOAD, case_ids):
         file = desk.files[row["case_id"]]
         file.seen = json.loads(row["seen"])
-        file.standing = Standing.model_validate_json(row["standing"])
+        file.standing = Standing.read(row["standing"])
         file.parked, file.queue_loaded = row["parked"], row["parked"] is None
         if row["waits"]:
             waits.append(file.case_id)
@@ -170,16 +172,10 @@ async def _write(connection: Connection, desk: Desk) -> None:
     await aside.keep_waiting(connection, files, desk.waited)
     await aside.keep_parked(connection, files, desk.reopened)
     rows = [
-        (
-            file.case_id,
-            json.dumps(file.seen, sort_keys=True, separators=(",", ":")),
-            file.standing.model_dump_json(exclude_defaults=True),
-            file.parked,
-            len(file.waiting),
-        )
+        (file.case_id, _compact(file.seen), file.standing.written(), file.parked, len(file.waiting))
         for file in files
     ]
-    await connection.execute(_SAVE, *zip(*rows, strict=True))
+    await copied(connection, "cases", _COLUMNS, rows, _SAVE)
     await status.project(connection, files)
     await timeline.project(connection, files)
     await department.project(connection, files)

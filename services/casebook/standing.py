@@ -1,21 +1,27 @@
 """Where a case stands: folded from its facts, pure, and the same in whatever order they are read.
 
-The course (who held the case when) is the one that every stage folds. Beside it stand the deeds:
-what each binding fact sets. What is true now is found by walking the path of the holders and
-heeding only the deeds of who held the turn (D8).
+The course of a case is judged as `shared.course` judges it in the stages (a test compares the
+two). It is kept here as plain values, because casebook writes it for every case of every batch:
+each binding fact is a deed, what is true now is found by walking the path of the holders, and
+only the deeds of who held the turn count (D8).
 """
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal, Self
+from typing import Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
-from shared.course import Course
 from shared.events.envelope import Fact
 from shared.events.executor import ExecutorReassigned, NotificationDrafted
-from shared.events.holder import CaseWithdrawn, StageOverdue
-from shared.events.intake import ApplicationLodged, ApplicationRegistered, RequestRejected
+from shared.events.holder import CaseWithdrawn, StageOverdue, WithdrawalDeclined
+from shared.events.intake import (
+    ApplicationLodged,
+    ApplicationRegistered,
+    PersonalDataErased,
+    RequestRejected,
+    WithdrawalRequested,
+)
 from shared.events.notify import ResultIssued
 from shared.events.routing import ExecutorAssigned
 from shared.events.signing import NotificationReturned, NotificationSigned
@@ -23,158 +29,202 @@ from shared.identifiers import Source
 from shared.procedures.due import Due
 from shared.terms import STEP_OF
 
+Values = dict[str, object]
+_compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 
-class Deed(BaseModel):
-    """What one binding fact sets; what is None it leaves as it was."""
 
-    model_config = ConfigDict(frozen=True)
+class Deed(NamedTuple):
+    """What one binding fact says about the case: plain values, times as ISO text.
+
+    `to` is the next holder of a hand-off, `ends` how the case is over; the rest is what it sets.
+    """
 
     turn: int
-    source: Source
+    source: str
     sequence: int
-    due: Due | None = None
-    whole_due: datetime | None = None
-    overdue: bool | None = None
-    executor: str | None = None
-    registration_number: str | None = None
-    registered_at: datetime | None = None
-    outcome: Literal["granted", "refused"] | None = None
-    result_number: str | None = None
-    lodged_at: datetime | None = None
-    ended_at: datetime | None = None
+    sets: Values
 
 
-class Standing(BaseModel):
-    """What casebook keeps of a case. Tuples are sorted: equal facts give equal bytes."""
+@dataclass(slots=True)
+class Standing:
+    """What casebook keeps of a case. Deeds are in order: equal facts give equal text."""
 
-    model_config = ConfigDict(frozen=True)
+    lodged: Values | None = None
+    deeds: list[Deed] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    """Wishes to withdraw, in intake's order."""
+    answers: list[str] = field(default_factory=list)
+    erased: bool = False
 
-    course: Course = Course()
-    deeds: tuple[Deed, ...] = ()
+    @property
+    def office(self) -> str | None:
+        """The office of the case, once its application is read."""
+        return str(self.lodged["office"]) if self.lodged is not None else None
 
-    def heard(self, fact: Fact) -> Self:
-        """The standing after one more fact."""
-        course = self.course.heard(fact)
-        deed = _deed(fact)
-        if deed is None:
-            return self.model_copy(update={"course": course})
-        deeds = (*self.deeds, deed)
-        if self.deeds and _order(self.deeds[-1]) > _order(deed):
-            deeds = tuple(sorted(deeds, key=_order))
-        return self.model_copy(update={"course": course, "deeds": deeds})
+    @property
+    def open_request(self) -> bool:
+        """Somebody wishes to withdraw and nobody has answered."""
+        return any(request not in self.answers for request in self.requests)
+
+    def hear(self, fact: Fact) -> None:
+        """Take in one more fact."""
+        sets = _said(self, fact)
+        entry, envelope = fact.entry, fact.envelope
+        if entry.hands_to is not None:
+            sets["to"] = entry.hands_to.value
+            sets["overdue"] = False
+        if entry.ends is not None:
+            sets["ends"] = entry.ends
+        if sets:
+            self.deeds.append(Deed(envelope.turn, envelope.source.value, envelope.sequence, sets))
+            if len(self.deeds) > 1 and self.deeds[-2][:3] > self.deeds[-1][:3]:
+                self.deeds.sort(key=_place)
+
+    def written(self) -> str:
+        """As the table keeps it."""
+        return _compact.encode([self.lodged, self.deeds, self.requests, self.answers, self.erased])
+
+    @classmethod
+    def read(cls, text: str) -> "Standing":
+        """What `written` wrote."""
+        lodged, deeds, requests, answers, erased = json.loads(text)
+        return cls(lodged, [Deed(*deed) for deed in deeds], requests, answers, erased)
 
 
 @dataclass(slots=True)
 class Now:
     """What is true of a case now."""
 
-    stage: Source
-    turn: int
-    path: tuple[Source, ...]
-    state: str
+    path: tuple[str, ...]
     ending: str | None
-    lodged_at: datetime
-    due: Due | None = None
-    whole_due: datetime | None = None
-    overdue: bool = False
-    executor: str | None = None
-    registration_number: str | None = None
-    registered_at: datetime | None = None
-    outcome: str | None = None
-    result_number: str | None = None
-    ended_at: datetime | None = None
+    sets: Mapping[str, object]
+    """What the deeds of the holders have set, the later ones over the earlier."""
+
+    @property
+    def stage(self) -> str:
+        """The holder; of a case that is over, the last one."""
+        return self.path[-1]
 
     @property
     def step(self) -> str | None:
         """What is to be done; None when the case is over."""
-        return None if self.ending is not None else STEP_OF[self.stage].value
+        return None if self.ending is not None else _STEP_AT[self.stage]
+
+    @property
+    def state(self) -> str:
+        """In one word."""
+        if self.ending is not None:
+            return self.ending
+        is_returned = self.stage == _EXECUTOR and self.path[-2] == _SIGNING
+        return "returned" if is_returned else _STATE_AT[self.stage]
+
+    def at(self, name: str) -> datetime | None:
+        """A time that was set."""
+        text = self.sets.get(name)
+        return datetime.fromisoformat(text) if isinstance(text, str) else None
 
 
+_INTAKE, _SIGNING, _EXECUTOR = (
+    source.value for source in (Source.INTAKE, Source.SIGNING, Source.EXECUTOR)
+)
+_STEP_AT: Final = {source.value: step.value for source, step in STEP_OF.items()}
 _STATE_AT: Final = {
-    Source.INTAKE: "lodged",
-    Source.ROUTING: "registered",
-    Source.EXECUTOR: "assigned",
-    Source.SIGNING: "drafted",
-    Source.NOTIFY: "signed",
+    Source.INTAKE.value: "lodged",
+    Source.ROUTING.value: "registered",
+    Source.EXECUTOR.value: "assigned",
+    Source.SIGNING.value: "drafted",
+    Source.NOTIFY.value: "signed",
 }
 
 
-def now_of(standing: Standing) -> Now | None:
-    """What is true now; None of a case whose application has not been read."""
-    course = standing.course
-    lodged_at = next((deed.lodged_at for deed in standing.deeds if deed.lodged_at), None)
-    if course.lodged is None or lodged_at is None:
-        return None
-    path = course.path
-    stage, ending = path[-1], course.ending
-    now = Now(stage, len(path) - 1, path, _state(path, ending), ending, lodged_at)
-    for deed in standing.deeds:
-        if deed.turn < len(path) and path[deed.turn] is deed.source:
-            _heed(now, deed)
-    if ending is not None:
-        now.due = None
-        now.ended_at = next(deed.ended_at for deed in standing.deeds if _ends(deed, now))
-    return now
+def now_of(standing: Standing) -> Now:
+    """What is true now: the path as far as the hand-offs lead, and what its holders set."""
+    path = [_INTAKE]
+    ending: str | None = None
+    sets: Values = {}
+    for turn, source, _, said in standing.deeds:
+        # In order of turns: what a hand-off says of the next holder is known before it is needed.
+        if turn < len(path) and source == path[turn]:
+            sets.update(said)
+            if "to" in said:
+                path[turn + 1 :] = [str(said["to"])]
+    last = (len(path) - 1, path[-1])
+    for turn, source, _, said in standing.deeds:
+        if "ends" in said and (turn, source) == last:
+            ending = str(said["ends"])
+            sets["ended_at"] = said["ended_at"]
+            break
+    return Now(tuple(path), ending, sets)
 
 
-def _heed(now: Now, deed: Deed) -> None:
-    """Take over what a deed of a holder sets."""
-    now.due = deed.due or now.due
-    now.whole_due = deed.whole_due or now.whole_due
-    now.executor = deed.executor or now.executor
-    now.registration_number = deed.registration_number or now.registration_number
-    now.registered_at = deed.registered_at or now.registered_at
-    now.outcome = deed.outcome or now.outcome
-    now.result_number = deed.result_number or now.result_number
-    if deed.overdue is not None:
-        now.overdue = deed.overdue
-
-
-def _state(path: tuple[Source, ...], ending: str | None) -> str:
-    if ending is not None:
-        return ending
-    if path[-1] is Source.EXECUTOR and path[-2] is Source.SIGNING:
-        return "returned"
-    return _STATE_AT[path[-1]]
-
-
-def _ends(deed: Deed, now: Now) -> bool:
-    return deed.ended_at is not None and (deed.turn, deed.source) == (now.turn, now.stage)
-
-
-def _deed(fact: Fact) -> Deed | None:
-    """What a fact sets; None when it sets nothing. A hand-off starts a term that is not over."""
-    envelope = fact.envelope
+def _said(standing: Standing, fact: Fact) -> Values:
+    """What a fact sets; statements go into the standing itself and set nothing."""
     match fact.event:
-        case ApplicationLodged(due=due, lodged_at=at):
-            sets: dict[str, object] = {"due": due, "overdue": False, "lodged_at": at}
+        case ApplicationLodged() as event:
+            standing.lodged = _lodged(event, synthetic=fact.envelope.synthetic)
+            sets: Values = {"lodged_at": event.lodged_at.isoformat(), **_term(event.due)}
         case ApplicationRegistered() as event:
             sets = {
-                "due": event.due,
-                "whole_due": event.whole_due.at,
-                "overdue": False,
                 "registration_number": event.registration_number,
-                "registered_at": event.registered_at,
+                "registered_at": event.registered_at.isoformat(),
+                "whole_due_at": event.whole_due.at.isoformat(),
+                **_term(event.due),
             }
-        case ExecutorAssigned(due=due, executor=executor):
-            sets = {"due": due, "overdue": False, "executor": executor}
+        case ExecutorAssigned(executor=executor, due=due):
+            sets = {"executor": executor, **_term(due)}
+        case NotificationDrafted(outcome=outcome, due=due):
+            sets = {"outcome": outcome, **_term(due)}
+        case NotificationSigned(due=due) | NotificationReturned(due=due):
+            sets = _term(due)
         case ExecutorReassigned(executor=executor):
             sets = {"executor": executor}
-        case NotificationDrafted(due=due, outcome=outcome):
-            sets = {"due": due, "overdue": False, "outcome": outcome}
-        case NotificationSigned(due=due) | NotificationReturned(due=due):
-            sets = {"due": due, "overdue": False}
-        case ResultIssued(result_number=number, outcome=outcome, issued_at=at):
-            sets = {"result_number": number, "outcome": outcome, "ended_at": at}
         case StageOverdue():
             sets = {"overdue": True}
-        case RequestRejected(rejected_at=at) | CaseWithdrawn(withdrawn_at=at):
-            sets = {"ended_at": at}
         case _:
-            return None
-    place = {"turn": envelope.turn, "source": envelope.source, "sequence": envelope.sequence}
-    return Deed.model_validate({**place, **sets})
+            _heed_statement(standing, fact)
+            sets = _ending(fact)
+    return sets
 
 
-def _order(deed: Deed) -> tuple[int, str, int]:
-    return deed.turn, deed.source.value, deed.sequence
+def _ending(fact: Fact) -> Values:
+    match fact.event:
+        case ResultIssued(result_number=number, outcome=outcome, issued_at=at):
+            return {"result_number": number, "outcome": outcome, "ended_at": at.isoformat()}
+        case RequestRejected(rejected_at=at) | CaseWithdrawn(withdrawn_at=at):
+            return {"ended_at": at.isoformat()}
+        case _:
+            return {}
+
+
+def _heed_statement(standing: Standing, fact: Fact) -> None:
+    match fact.event:
+        case WithdrawalRequested():
+            standing.requests = [*standing.requests, str(fact.envelope.event_id)]
+        case WithdrawalDeclined(request=request) | CaseWithdrawn(request=request):
+            standing.answers = sorted({*standing.answers, str(request)})
+        case PersonalDataErased():
+            standing.erased = True
+        case _:
+            return
+
+
+def _term(due: Due) -> Values:
+    """A new term, which is not over."""
+    return {"due_at": due.at.isoformat(), "due_clause": due.clause, "due_rule": due.rule.value}
+
+
+def _lodged(event: ApplicationLodged, *, synthetic: bool) -> Values:
+    return {
+        "procedure": event.procedure,
+        "edition": event.edition,
+        "office": event.office,
+        "channel": event.channel.value,
+        "applicant": str(event.applicant),
+        "result_kind": event.result_kind,
+        "by_rule": " ".join(event.by_rule),
+        "synthetic": synthetic,
+    }
+
+
+def _place(deed: Deed) -> tuple[int, str, int]:
+    return deed[:3]

@@ -34,6 +34,7 @@ _ROUND_WAIT_S: Final = 10.0
 _STOP_WAIT_S: Final = 3.0
 _START_WAIT_S: Final = 10.0
 _POLL_S: Final = 0.5
+_RECENT_MAX: Final = 5000
 _NOTIFY_GAP_S: Final = 0.02
 _BACK_OFF_MAX_S: Final = 3.0
 _STALE_S: Final = 5.0
@@ -85,6 +86,8 @@ class Relay:
         self._bootstrap = bootstrap
         self._wake = asyncio.Event()
         self._waiting: dict[Position, asyncio.Future[Published]] = {}
+        self._recent: dict[Position, Published] = {}
+        """What was published just now, for who asks a moment later."""
         self._oldest: datetime | None = None
         self._leads = False
         self._notify_due = False
@@ -109,6 +112,8 @@ class Relay:
 
     async def published(self, position: Position, wait_s: float) -> Published | None:
         """Where the event at `position` went; None when the log took longer than `wait_s`."""
+        if (place := self._recent.get(position)) is not None:
+            return place
         future = self._waiting.get(position)
         if future is None:
             future = asyncio.get_running_loop().create_future()
@@ -255,8 +260,9 @@ class Relay:
         )
 
     def _tell(self, places: dict[Position, Published]) -> None:
-        if not self._waiting:
-            return
+        self._recent.update(places)
+        for stale in list(self._recent)[: max(0, len(self._recent) - _RECENT_MAX)]:
+            del self._recent[stale]
         for position, place in places.items():
             future = self._waiting.get(position)
             if future is not None and not future.done():

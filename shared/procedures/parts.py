@@ -39,10 +39,12 @@ _TIME_EXPECTED = "one entry, minutes or working-days, with a whole number above 
 
 def _read_time_limit(value: object) -> object:
     """`{working-days: 6}` as the files write it."""
-    if not isinstance(value, dict) or set(value) == {"amount", "unit"}:
+    if isinstance(value, TimeLimit):
+        return value
+    if isinstance(value, dict) and set(value) == {"amount", "unit"}:
         return value
     units = {unit.value for unit in TimeUnit}
-    if len(value) != 1 or not set(value) <= units:
+    if not isinstance(value, dict) or len(value) != 1 or not set(value) <= units:
         raise ValueError(_TIME_EXPECTED)
     ((unit, amount),) = value.items()
     if not isinstance(amount, int) or isinstance(amount, bool) or amount < 1:

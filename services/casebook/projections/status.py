@@ -4,10 +4,17 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.casebook.admission import CaseFile
+from services.casebook.bulk import Row, copied
 from services.casebook.standing import now_of
-from shared.identifiers import DEPARTMENT
 from shared.postgres.pool import Connection
 
+_COLUMNS: Final = (
+    "case_id", "registration_number", "applicant", "procedure", "edition", "office", "channel",
+    "result_kind", "synthetic", "stage", "step", "by_rule", "turn", "path", "state", "executor",
+    "due_at", "due_clause", "due_rule", "whole_due_at", "overdue", "withdrawal_requested",
+    "erased", "outcome", "result_number", "lodged_at", "registered_at", "ended_at", "partition",
+    "offset",
+)  # fmt: skip
 _UPSERT: Final = """
 INSERT INTO status (
     case_id, registration_number, applicant, procedure, edition, office, channel, result_kind,
@@ -16,20 +23,10 @@ INSERT INTO status (
     registered_at, ended_at, partition, "offset")
 SELECT
     case_id, registration_number, applicant, procedure, edition, office, channel, result_kind,
-    synthetic, stage, step, by_rule, turn, string_to_array(path, ' '), state, executor, due_at,
-    due_clause, due_rule, whole_due_at, overdue, withdrawal_requested, erased, outcome,
-    result_number, lodged_at, registered_at, ended_at, partition, "offset"
-FROM unnest(
-    $1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-    $8::text[], $9::bool[], $10::text[], $11::text[], $12::bool[], $13::int[], $14::text[],
-    $15::text[], $16::text[], $17::timestamptz[], $18::text[], $19::text[], $20::timestamptz[],
-    $21::bool[], $22::bool[], $23::bool[], $24::text[], $25::text[], $26::timestamptz[],
-    $27::timestamptz[], $28::timestamptz[], $29::smallint[], $30::bigint[]
-) AS fresh (
-    case_id, registration_number, applicant, procedure, edition, office, channel, result_kind,
     synthetic, stage, step, by_rule, turn, path, state, executor, due_at, due_clause, due_rule,
     whole_due_at, overdue, withdrawal_requested, erased, outcome, result_number, lodged_at,
-    registered_at, ended_at, partition, "offset")
+    registered_at, ended_at, partition, "offset"
+FROM fresh
 ON CONFLICT (case_id) DO UPDATE SET
     registration_number = excluded.registration_number, stage = excluded.stage,
     step = excluded.step, by_rule = excluded.by_rule, turn = excluded.turn,
@@ -42,53 +39,51 @@ ON CONFLICT (case_id) DO UPDATE SET
     "offset" = excluded."offset"
 """
 
-Row = tuple[object, ...]
-
 
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Write the rows of the cases to which facts were added, in key order."""
     rows = [row for file in files if file.told and (row := row_of(file)) is not None]
-    if rows:
-        await connection.execute(_UPSERT, *zip(*rows, strict=True))
+    await copied(connection, "status", _COLUMNS, rows, _UPSERT)
 
 
 def row_of(file: CaseFile) -> Row | None:
     """The row of a case; None while its application is not read."""
-    now = now_of(file.standing)
-    course = file.standing.course
-    if now is None or course.lodged is None or file.case_id == DEPARTMENT:
+    standing = file.standing
+    lodged = standing.lodged
+    if lodged is None:
         return None
-    lodged, due, last = course.lodged, now.due, file.told[-1].arrival.raw
-    step = now.step
+    now, last = now_of(standing), file.told[-1].arrival.raw
+    sets, step = now.sets, now.step
+    ended = now.ending is not None
     return (
         file.case_id,
-        now.registration_number,
-        lodged.applicant,
-        lodged.procedure,
-        lodged.edition,
-        lodged.office,
-        lodged.channel.value,
-        lodged.result_kind,
-        lodged.synthetic,
-        now.stage.value,
+        sets.get("registration_number"),
+        lodged["applicant"],
+        lodged["procedure"],
+        lodged["edition"],
+        lodged["office"],
+        lodged["channel"],
+        lodged["result_kind"],
+        lodged["synthetic"],
+        now.stage,
         step,
-        step in lodged.by_rule,
-        now.turn,
-        " ".join(now.path),
+        step in str(lodged["by_rule"]).split(),
+        len(now.path) - 1,
+        now.path,
         now.state,
-        now.executor,
-        due.at if due is not None else None,
-        due.clause if due is not None else None,
-        due.rule.value if due is not None else None,
-        now.whole_due,
-        now.overdue,
-        course.open_request is not None,
-        course.erased,
-        now.outcome,
-        now.result_number,
-        now.lodged_at,
-        now.registered_at,
-        now.ended_at,
+        sets.get("executor"),
+        None if ended else now.at("due_at"),
+        None if ended else sets.get("due_clause"),
+        None if ended else sets.get("due_rule"),
+        now.at("whole_due_at"),
+        sets.get("overdue", False),
+        standing.open_request,
+        standing.erased,
+        sets.get("outcome"),
+        sets.get("result_number"),
+        now.at("lodged_at"),
+        now.at("registered_at"),
+        now.at("ended_at"),
         last.partition,
         last.offset,
     )

@@ -9,18 +9,24 @@ from datetime import datetime
 from typing import Final
 
 from services.casebook.admission import CaseFile, Told
+from services.casebook.bulk import Row, copied
 from shared.events.event import ERASED, Event
 from shared.postgres.pool import Connection
 from shared.procedures.due import Due
 
+_COLUMNS: Final = (
+    "case_id", "source", "sequence", "place", "turn", "event_id", "type", "kind", "actor",
+    "recorded_at", "clause", "due_at", "due_clause", "due_rule", "said", "sealed", "topic",
+    "partition", "offset",
+)  # fmt: skip
 _INSERT: Final = """
 INSERT INTO timeline (
     case_id, source, sequence, place, turn, event_id, type, kind, actor, recorded_at, clause,
     due_at, due_clause, due_rule, said, sealed, topic, partition, "offset")
-SELECT * FROM unnest(
-    $1::uuid[], $2::text[], $3::int[], $4::int[], $5::int[], $6::uuid[], $7::text[], $8::text[],
-    $9::text[], $10::timestamptz[], $11::text[], $12::timestamptz[], $13::text[], $14::text[],
-    $15::json[], $16::text[], $17::text[], $18::smallint[], $19::bigint[])
+SELECT
+    case_id, source, sequence, place, turn, event_id, type, kind, actor, recorded_at, clause,
+    due_at, due_clause, due_rule, said, sealed, topic, partition, "offset"
+FROM fresh
 ON CONFLICT (case_id, source, sequence) DO NOTHING
 """
 _ERASE: Final = """
@@ -28,15 +34,12 @@ UPDATE timeline SET sealed = 'erased'
 WHERE case_id = ANY ($1::uuid[]) AND sealed <> 'erased'
 """
 
-Row = tuple[object, ...]
-
 
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Add the facts that were applied, and take sealed blocks out of cases that are erased."""
     rows = [_row(file, told) for file in files for told in file.told]
-    if rows:
-        await connection.execute(_INSERT, *zip(*rows, strict=True))
-    erased = [file.case_id for file in files if file.told and file.standing.course.erased]
+    await copied(connection, "timeline", _COLUMNS, rows, _INSERT)
+    erased = [file.case_id for file in files if file.told and file.standing.erased]
     if erased:
         await connection.execute(_ERASE, erased)
 
@@ -83,4 +86,4 @@ def _sealed(file: CaseFile, event: Event) -> str | None:
     private = getattr(event, "private", None)
     if private is None:
         return None
-    return ERASED if file.standing.course.erased else str(private)
+    return ERASED if file.standing.erased else str(private)
