@@ -25,7 +25,7 @@ from shared.identifiers import DEPARTMENT
 from shared.journal.rows import Position, lock_class
 from shared.messaging.topics import CASE_EVENTS, DEPARTMENT_EVENTS
 from shared.observability import metrics
-from shared.postgres.pool import Connection, Pool
+from shared.postgres.pool import Connection, Limits, connect
 
 _log = structlog.get_logger()
 
@@ -38,6 +38,8 @@ _RECENT_MAX: Final = 5000
 _NOTIFY_GAP_S: Final = 0.02
 _BACK_OFF_MAX_S: Final = 3.0
 _STALE_S: Final = 5.0
+
+_LIMITS: Final = Limits(connect_s=10.0, statement_s=10.0)
 
 _NEXT: Final = """
 SELECT o.position, o.recorded_at, j.case_id, j.attributes, j.data
@@ -79,8 +81,7 @@ class Published:
 class Relay:
     """See the module. `run` for as long as the service lives."""
 
-    def __init__(self, pool: Pool, database_url: str, schema: str, bootstrap: str) -> None:
-        self._pool = pool
+    def __init__(self, database_url: str, schema: str, bootstrap: str) -> None:
         self._database_url = database_url
         self._schema = schema
         self._bootstrap = bootstrap
@@ -150,12 +151,7 @@ class Relay:
             back_off_s = min(back_off_s * 2, _BACK_OFF_MAX_S)
 
     async def _lead(self) -> None:
-        connection = await asyncpg.connect(
-            self._database_url,
-            timeout=_START_WAIT_S,
-            command_timeout=_ROUND_WAIT_S,
-            server_settings={"search_path": self._schema, "application_name": "relay"},
-        )
+        connection = await self._connect("relay")
         try:
             await self._become_leader(connection)
             producer = await self._producer()
@@ -167,6 +163,15 @@ class Relay:
                 await _stop(producer)
         finally:
             connection.terminate()
+
+    async def _connect(self, name: str) -> "asyncpg.Connection[asyncpg.Record]":
+        """A connection of its own: session locks and listening need one that nobody shares."""
+        return await connect(
+            self._database_url,
+            schema=self._schema,
+            application_name=f"{self._schema}-{name}",
+            limits=_LIMITS,
+        )
 
     async def _become_leader(self, connection: Connection) -> None:
         while not await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", *self._lock):
@@ -222,14 +227,20 @@ class Relay:
         """Keep the age of the backlog, pass wake-ups on, and answer who waits elsewhere."""
         while True:
             try:
-                async with self._pool.acquire() as connection:
+                connection = await self._connect("relay-watch")
+                try:
                     await connection.add_listener(f"{self._schema}_outbox", self._woken)
                     await connection.add_listener(f"{self._schema}_published", self._heard)
-                    try:
-                        await self._watch_with(connection)
-                    finally:
-                        await connection.reset(timeout=1.0)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+                    await self._watch_with(connection)
+                finally:
+                    connection.terminate()
+            except (
+                Unavailable,
+                OSError,
+                TimeoutError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+            ) as fault:
                 _log.warning("relay_watch_again", schema=self._schema, fault=type(fault).__name__)
                 await asyncio.sleep(_POLL_S)
 

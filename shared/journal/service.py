@@ -153,7 +153,7 @@ class Runner:
     def _shell(self, stage: Stage) -> Shell:
         settings = self._settings
         url = settings.database_url.get_secret_value()
-        relay = Relay(stage.pool, url, stage.source.value, settings.kafka)
+        relay = Relay(url, stage.source.value, settings.kafka)
         inbox = Inbox(stage, relay)
         desk = Desk(
             stage,
