@@ -27,7 +27,7 @@ class Limits:
     connections_max: int = 10
     connect_s: float = 5.0
     statement_s: float = 15.0
-    idle_in_transaction_s: float = 30.0
+    idle_in_transaction_s: float = 10.0
 
 
 async def open_pool(
