@@ -151,10 +151,16 @@ class _Builder:
     def __init__(self) -> None:
         self.lines: dict[Place, int] = {}
         self.faults: list[Fault] = []
+        self._seen: set[int] = set()
 
     def build(self, node: yaml.Node, place: Place, depth: int) -> Plain:
         line = node.start_mark.line + 1
         self.lines.setdefault(place, line)
+        if id(node) in self._seen:
+            at, item = self.lines[place], ", ".join(map(str, place))
+            self.faults.append(Fault(at, item, "the text itself", "a pointer to another place"))
+            return ""
+        self._seen.add(id(node))
         match node:
             case yaml.MappingNode():
                 return self._mapping(node, place, depth + 1)

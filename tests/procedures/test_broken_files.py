@@ -46,6 +46,7 @@ def line_of(file: str, words: str) -> int:
     [
         ("repeated-entry.yaml", "line 4: 'procedure': expected each entry once; found it again"),
         ("too-deep.yaml", "line 7: steps, 0, action, kk: expected at most 3 levels; found 4"),
+        ("pointer.yaml", "line 5: short-title: expected the text itself; found a pointer"),
         ("bad-indent.yaml", "line 2: the file: expected readable YAML"),
         ("no-entries.yaml", "line 1: the file: expected entries such as `procedure: ...`"),
         ("empty.yaml", "line 1: the file: expected entries such as `procedure: ...`"),
