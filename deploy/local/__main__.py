@@ -106,7 +106,8 @@ def _play(folder: Path) -> int:
 
 
 def _print_table(system: LocalSystem) -> None:
-    table = Table("what", "where", "process", "log")
+    table = Table("what", "where", "process")
+    table.add_column("log", overflow="fold")
     folder = Path(os.path.relpath(system.folder))
     for part in system.parts:
         child = part.child

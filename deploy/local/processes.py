@@ -133,7 +133,7 @@ class Child:
         with self.log_file.open("rb") as log:
             log.seek(max(0, self.log_file.stat().st_size - 16_000))
             text = log.read().decode(errors="replace")
-        return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
+        return "\n".join(f"    {line}" for line in text.splitlines()[-lines:]) or "    (nothing)"
 
     def _launch(self) -> subprocess.Popen[bytes]:
         account = self.manner.account or Account(-1, -1)

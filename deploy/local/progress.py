@@ -25,9 +25,9 @@ def step(what: str) -> Iterator[None]:
 
 def say(text: str) -> None:
     """One plain line."""
-    CONSOLE.print(escape(text))
+    CONSOLE.print(escape(text), soft_wrap=True)
 
 
 def alarm(text: str) -> None:
     """Something that must not be overlooked."""
-    CONSOLE.print(f"[bold red]!!![/] {escape(text)}")
+    CONSOLE.print(f"[bold red]!!![/] {escape(text)}", soft_wrap=True)
