@@ -8,6 +8,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.identifiers import Code, Edition, Step
 
+AutomationKey = Annotated[
+    str, StringConstraints(pattern=r"^([a-z][a-z0-9\-]{1,40}/)?[a-zA-Z0-9][a-zA-Z0-9\-]{0,63}$")
+]
+"""A procedure, or `<office>/<procedure>`."""
 Traces = Annotated[str, StringConstraints(pattern=r"^(none|file:.+|otlp:https?://.+)$")]
 """`none`, `file:<path>` (a JSON line per span) or `otlp:<endpoint>`."""
 
@@ -45,8 +49,8 @@ class ServiceSettings(BaseSettings):
     trace_ratio: float = Field(default=1.0, ge=0, le=1)
     """The share of traces that are kept, where the caller has not decided already."""
 
-    automation: dict[Code, tuple[Step, ...]] = {}
-    """Per procedure the steps that a rule does instead of a person."""
+    automation: dict[AutomationKey, tuple[Step, ...]] = {}
+    """The steps that a rule does instead of a person: per procedure, or of one office only."""
     editions: dict[Code, Edition] = {}
     """Per procedure the edition that takes applications; the newest where none is named."""
 
@@ -62,3 +66,8 @@ class ServiceSettings(BaseSettings):
     """How old the oldest unpublished event may be before commands are refused (D2)."""
     read_wait_s: float = Field(default=2.0, gt=0)
     """How long a request waits for its `min_position` to be read (D15)."""
+
+    def by_rule(self, office: str, procedure: str) -> tuple[Step, ...]:
+        """What runs without a person: what is said of the office wins over what is said of all."""
+        everywhere = self.automation.get(procedure, ())
+        return self.automation.get(f"{office}/{procedure}", everywhere)

@@ -1,10 +1,19 @@
 """What a user may choose about a local run, from QYZMET_* variables."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_STEPS = ["register", "assign", "draft", "sign", "issue"]
+BY_RULE = {
+    "astana-auto/employment-referral": _STEPS,
+    "astana-auto/home-education": _STEPS,
+    "astana-auto/prosthetic-aid": _STEPS[:-1],  # its result is paper: a person hands it out
+}
+"""One office of the demo runs by rule; in all others people act."""
 
 
 class LocalSettings(BaseSettings):
@@ -18,5 +27,5 @@ class LocalSettings(BaseSettings):
     cache: Path | None = None
     log_level: str = "info"
     traces: str = "none"
-    automation: str = "{}"
-    """As the services take it: per procedure the steps that a rule does, in JSON."""
+    automation: str = json.dumps(BY_RULE)
+    """As the services take it, in JSON: the steps that a rule does, for `<office>/<procedure>`."""

@@ -95,7 +95,7 @@ def _wish(
         private=application.applicant,
         documents=application.documents,
         result_kind=application.result_kind,
-        by_rule=shell.settings.automation.get(procedure.id, ()),
+        by_rule=shell.settings.by_rule(lodging.specialist.office, procedure.id),
         notice=application.notice,
     )
     return Wish(

@@ -80,3 +80,14 @@ def test_a_missing_setting_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(ValidationError, match="kafka") as raised:
         ServiceSettings()
     assert "opensesame" not in str(raised.value)
+
+
+def test_what_is_said_of_an_office_wins_over_what_is_said_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    automation = '{"home-education": ["assign"], "almaly/home-education": []}'
+    monkeypatch.setenv("QYZMET_AUTOMATION", automation)
+    settings = ServiceSettings()
+    assert settings.by_rule("almaly", "home-education") == ()
+    assert settings.by_rule("esil", "home-education") == (Step.ASSIGN,)
+    assert settings.by_rule("esil", "prosthetic-aid") == ()
