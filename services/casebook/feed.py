@@ -1,0 +1,203 @@
+"""The live feed: server-sent events that say which cases changed, never what is in them (D15).
+
+A client resumes with `Last-Event-ID`, `generation:change`, and misses nothing. When it was away
+too long, reads too slowly, or the read side was rebuilt, it is told to `reload`.
+"""
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.casebook import changes
+from services.casebook.changes import Change, Reach
+from services.casebook.tailing import Tail
+from shared.errors import Unavailable
+from shared.postgres.faults import reachable
+from shared.postgres.pool import Pool
+
+QUEUE_MAX: Final = 256
+"""Messages that may wait for one client; one more, and it is told to reload."""
+CHANGES_PER_MESSAGE: Final = 100
+CATCH_UP_MAX: Final = 5_000
+"""Changes that a returning client is told one by one; after more it reloads."""
+HEARTBEAT_S: Final = 15.0
+_RETRY_MS: Final = 2_000
+_DIGITS_MAX: Final = 18
+
+
+@dataclass(eq=False, slots=True)
+class _Client:
+    """One stream: whose changes it may see (None: all), and what is still to be sent."""
+
+    office: str | None
+    messages: deque[bytes] = field(default_factory=deque)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    must_reload: bool = False
+
+    def hear(self, batch: Sequence[Change], generation: str) -> None:
+        """Queue what this client may know of; called by the tail, so it must not wait."""
+        if not batch:
+            self.must_reload = True
+        for message in _messages(self._visible(batch), generation):
+            self.messages.append(message)
+        if len(self.messages) > QUEUE_MAX:
+            self.must_reload = True
+        if self.must_reload:
+            self.messages.clear()
+        if self.must_reload or self.messages:
+            self.news.set()
+
+    def _visible(self, batch: Sequence[Change]) -> Sequence[Change]:
+        if self.office is None:
+            return batch
+        return [change for change in batch if change.office == self.office]
+
+
+class Feed:
+    """All streams of this process, fed by one tail."""
+
+    def __init__(self, pool: Pool, tail: Tail, *, clients_max: int) -> None:
+        self._pool = pool
+        self._tail = tail
+        self._clients_max = clients_max
+        self._open = 0
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """End all streams: the process is about to stop."""
+        self._closing.set()
+
+    def require_room(self) -> None:
+        """Raises Unavailable when there are as many streams as there may be."""
+        if self._closing.is_set() or self._tail.reach is None:
+            raise Unavailable("the live feed is not up", retry_after_s=2)
+        if self._open >= self._clients_max:
+            raise Unavailable("the live feed has no room", retry_after_s=10)
+
+    async def stream(
+        self, office: str | None, last_id: str | None, *, until: float
+    ) -> AsyncIterator[bytes]:
+        """The text of one stream, up to an instant (Unix time): that of the token's end."""
+        client = _Client(office)
+        self._open += 1
+        self._tail.listeners.add(client.hear)
+        # From here on the tail queues what is new; what is older comes from the table.
+        start = self._tail.reach
+        try:
+            yield f"retry: {_RETRY_MS}\n\n".encode()
+            if start is None:
+                return
+            async for message in self._beginning(client, start, last_id):
+                yield message
+            while not self._closing.is_set():
+                for message in self._waiting(client):
+                    yield message
+                if (left_s := until - time.time()) <= 0:
+                    yield _message("expired", self._tail.reach, {})
+                    return
+                if not await self._news(client, min(left_s, HEARTBEAT_S)):
+                    yield self._heartbeat(client)
+        finally:
+            self._tail.listeners.discard(client.hear)
+            self._open -= 1
+
+    async def _beginning(
+        self, client: _Client, start: Reach, last_id: str | None
+    ) -> AsyncIterator[bytes]:
+        """What a returning client missed, or where a new one stands."""
+        number = _number(last_id, start)
+        if last_id is None:
+            yield _message("connected", start, {})
+            return
+        missed: list[Change] | None = None
+        if number is not None:
+            missed = await self._missed(client, number, start.last)
+        if missed is None or len(missed) > CATCH_UP_MAX:
+            yield _message("reload", start, {})
+            return
+        for message in _messages(missed, start.generation):
+            yield message
+        yield _message("connected", start, {})
+
+    async def _missed(self, client: _Client, number: int, to: int) -> list[Change] | None:
+        """What changed since a number; None when the database cannot be asked now."""
+        try:
+            with reachable("the read side"):
+                async with self._pool.acquire() as connection:
+                    return await changes.after(
+                        connection, number, to=to, most=CATCH_UP_MAX + 1, office=client.office
+                    )
+        except Unavailable:
+            return None
+
+    def _waiting(self, client: _Client) -> list[bytes]:
+        """All that is queued, or the one word that it was too much."""
+        client.news.clear()
+        if client.must_reload:
+            client.must_reload = False
+            client.messages.clear()
+            return [_message("reload", self._tail.reach, {})]
+        messages = list(client.messages)
+        client.messages.clear()
+        return messages
+
+    async def _news(self, client: _Client, wait_s: float) -> bool:
+        waits = {
+            asyncio.ensure_future(client.news.wait()),
+            asyncio.ensure_future(self._closing.wait()),
+        }
+        try:
+            await asyncio.wait(waits, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+        return client.news.is_set() or self._closing.is_set()
+
+    def _heartbeat(self, client: _Client) -> bytes:
+        """A comment; with the last number, so that a quiet office resumes from here."""
+        reach = self._tail.reach
+        if reach is None or client.messages or client.must_reload:
+            return b": still here\n\n"
+        return f": still here\nid: {reach.generation}:{reach.last}\n\n".encode()
+
+
+def _number(last_id: str | None, start: Reach) -> int | None:
+    """The change a client stands at; None when it cannot be resumed from there."""
+    generation, _, number = (last_id or "").partition(":")
+    if generation != start.generation or not number.isdecimal() or len(number) > _DIGITS_MAX:
+        return None
+    stands_at = int(number)
+    return stands_at if start.oldest - 1 <= stands_at <= start.last else None
+
+
+def _messages(told: Sequence[Change], generation: str) -> list[bytes]:
+    return [
+        _changed(told[first : first + CHANGES_PER_MESSAGE], generation)
+        for first in range(0, len(told), CHANGES_PER_MESSAGE)
+    ]
+
+
+def _changed(told: Sequence[Change], generation: str) -> bytes:
+    listed = [
+        {
+            "case_id": str(change.case_id),
+            "topic": change.topic,
+            "position": f"{change.partition}:{change.offset}",
+            "change": change.number,
+        }
+        for change in told
+    ]
+    return _text("changed", f"{generation}:{told[-1].number}", {"changes": listed})
+
+
+def _message(event: str, reach: Reach | None, said: dict[str, object]) -> bytes:
+    return _text(event, f"{reach.generation}:{reach.last}" if reach is not None else "", said)
+
+
+def _text(event: str, id_: str, said: dict[str, object]) -> bytes:
+    body = json.dumps(said, separators=(",", ":"))
+    return f"id: {id_}\nevent: {event}\ndata: {body}\n\n".encode()

@@ -1,0 +1,233 @@
+"""The questions that can be asked of casebook: SQL, with keys to go on from, and limits.
+
+`office` None means all offices: for operators. Everything else is of one office only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from services.casebook.answers import Due, Fresh, Status
+from services.casebook.projections.counts import COUNTS, LOADS
+from shared.directory import Acting, Away, Directory, Member
+from shared.identifiers import Role
+from shared.messaging.topics import CASE_EVENTS
+from shared.postgres.pool import Connection
+
+LIST_MAX: Final = 200
+GAP_SHOWN_S: Final = 60
+"""A gap older than this is shown among the parked cases; it still heals by itself."""
+
+_ONE: Final = "SELECT * FROM status WHERE case_id = $1 AND ($2::text IS NULL OR office = $2)"
+_PARKED_REASON: Final = "SELECT parked FROM cases WHERE case_id = $1"
+_TIMELINE: Final = """
+SELECT *, kind = 'statement' OR ($2::text[])[turn + 1] = source AS held
+FROM timeline WHERE case_id = $1 AND place > $3 ORDER BY place LIMIT $4
+"""
+_TERMS: Final = """
+SELECT turn, source, kind, due_clause FROM timeline
+WHERE case_id = $1 AND due_clause IS NOT NULL AND kind <> 'statement' ORDER BY place LIMIT 1000
+"""
+_OF_APPLICANT: Final = """
+SELECT * FROM status
+WHERE applicant = $1 AND ($2::text IS NULL OR office = $2)
+  AND ($3::uuid IS NULL OR case_id < $3)
+ORDER BY case_id DESC LIMIT $4
+"""
+_QUEUE: Final = """
+SELECT * FROM status
+WHERE ended_at IS NULL AND stage = $1
+  AND ($2::text IS NULL OR office = $2)
+  AND ($3::text IS NULL OR executor = $3)
+  AND ($4::text[] IS NULL OR procedure || '@' || edition = ANY ($4))
+  AND (NOT by_rule OR overdue OR due_at < now() OR $5)
+  AND ($6::timestamptz IS NULL OR (due_at, case_id) > ($6, $7::uuid))
+ORDER BY due_at, case_id LIMIT $8
+"""
+_OFFSETS: Final = """
+SELECT topic, partition, next, log_end, seen_at, last_logged_at FROM offsets
+ORDER BY topic, partition
+"""
+_MEMBERS: Final = """
+SELECT staff, office, roles, active, sealed, event_id, type FROM members
+WHERE ($1::text IS NULL OR office = $1) AND ($2::text IS NULL OR staff = $2)
+ORDER BY staff LIMIT 2000
+"""
+_ABSENCES: Final = """
+SELECT staff, first_day, last_day FROM absences
+WHERE last_day >= $1 AND first_day <= $1 AND staff = ANY ($2::text[])
+"""
+_ACTING: Final = """
+SELECT role, office, staff, first_day, last_day FROM acting
+WHERE last_day >= $1 AND first_day <= $1 AND staff = ANY ($2::text[])
+"""
+_PARKED: Final = """
+SELECT * FROM (
+    SELECT front.case_id, front.office, 'parked' AS kind, front.reason, front.topic,
+           front.partition, front."offset", front.logged_at,
+           (SELECT count(*) - 1 FROM parked WHERE parked.case_id = front.case_id) AS behind
+    FROM parked AS front WHERE front.reason IS NOT NULL
+    UNION ALL
+    SELECT DISTINCT ON (case_id) case_id, office, 'waiting',
+           'missing: what ' || source || ' told before ' || sequence, topic, partition, "offset",
+           logged_at, (SELECT count(*) - 1 FROM waiting AS others
+                       WHERE others.case_id = waiting.case_id)
+    FROM waiting WHERE logged_at < now() - make_interval(secs => $4)
+) AS aside
+WHERE ($1::text IS NULL OR office = $1) AND ($2::uuid IS NULL OR case_id > $2)
+ORDER BY case_id LIMIT $3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Which part of a queue is asked for."""
+
+    stage: str
+    office: str | None
+    executor: str | None = None
+    procedures: Sequence[str] | None = None
+    by_rule: bool = False
+    after: tuple[datetime, UUID] | None = None
+
+
+async def fresh(connection: Connection) -> Fresh:
+    """How fresh what is read after this is: at least so."""
+    return fresh_of(await connection.fetch(_OFFSETS))
+
+
+async def offsets(connection: Connection) -> list[asyncpg.Record]:
+    """Per partition, how far it is folded."""
+    return await connection.fetch(_OFFSETS)
+
+
+def fresh_of(rows: Sequence[asyncpg.Record]) -> Fresh:
+    """The moment up to which every partition is folded, and the positions."""
+    times = [
+        row["seen_at"] if row["next"] == row["log_end"] else row["last_logged_at"] for row in rows
+    ]
+    known = [time for time in times if isinstance(time, datetime)]
+    positions = [
+        f"{row['partition']}:{row['next'] - 1}"
+        for row in rows
+        if row["topic"] == CASE_EVENTS and row["next"]
+    ]
+    complete = len(known) == len(times) > 0
+    return Fresh(time=min(known) if complete else None, positions=positions)
+
+
+async def case(connection: Connection, case_id: UUID, office: str | None) -> asyncpg.Record | None:
+    """The status row of one case, if there is one in that office."""
+    return await connection.fetchrow(_ONE, case_id, office)
+
+
+async def parked_reason(connection: Connection, case_id: UUID) -> str | None:
+    """Why a case is parked here."""
+    found: str | None = await connection.fetchval(_PARKED_REASON, case_id)
+    return found
+
+
+async def timeline(
+    connection: Connection, case_id: UUID, path: Sequence[str], after: int, most: int
+) -> list[asyncpg.Record]:
+    """Facts of a case in their order, each with whether its source held the turn."""
+    return await connection.fetch(_TIMELINE, case_id, list(path), after, most)
+
+
+async def step_clauses(
+    connection: Connection, case_id: UUID, path: Sequence[str]
+) -> dict[int, str]:
+    """The clause under which each turn's step stands: the term that its holder was given."""
+    found: dict[int, str] = {}
+    for row in await connection.fetch(_TERMS, case_id):
+        turn = row["turn"]
+        if turn < len(path) and path[turn] == row["source"]:
+            # A hand-off gives a term to the next holder; other facts name the one that runs.
+            found[turn + (row["kind"] == "hand-off")] = row["due_clause"]
+    return found
+
+
+async def of_applicant(
+    connection: Connection, applicant: UUID, office: str | None, after: UUID | None, most: int
+) -> list[asyncpg.Record]:
+    """A person's cases, the newest first."""
+    return await connection.fetch(_OF_APPLICANT, applicant, office, after, most)
+
+
+async def queue(connection: Connection, wanted: Queue, most: int) -> list[asyncpg.Record]:
+    """Open cases of one stage, the most urgent first."""
+    due, case_id = wanted.after or (None, None)
+    return await connection.fetch(
+        _QUEUE,
+        wanted.stage,
+        wanted.office,
+        wanted.executor,
+        wanted.procedures,
+        wanted.by_rule,
+        due,
+        case_id,
+        most,
+    )
+
+
+async def counts(connection: Connection, office: str | None) -> list[asyncpg.Record]:
+    """Open cases by office, procedure and stage."""
+    return await connection.fetch(COUNTS, office)
+
+
+async def loads(connection: Connection, staff: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Of each executor the open cases, and how many of them are late."""
+    rows = await connection.fetch(LOADS, list(staff))
+    return {row["executor"]: (row["open"], row["overdue"]) for row in rows}
+
+
+async def members(
+    connection: Connection, office: str | None, staff: str | None = None
+) -> list[asyncpg.Record]:
+    """Members of staff as recorded."""
+    return await connection.fetch(_MEMBERS, office, staff)
+
+
+async def directory(connection: Connection, rows: Sequence[asyncpg.Record], day: date) -> Directory:
+    """The directory of these members on a day, for the rules in `shared.directory`."""
+    staff = [row["staff"] for row in rows]
+    absences = await connection.fetch(_ABSENCES, day, staff)
+    acting = await connection.fetch(_ACTING, day, staff)
+    return Directory(
+        members={
+            row["staff"]: Member(
+                office=row["office"],
+                roles=tuple(Role(role) for role in row["roles"]),
+                active=row["active"],
+            )
+            for row in rows
+        },
+        absences=tuple(Away(**dict(row)) for row in absences),
+        acting=tuple(Acting(**dict(row)) for row in acting),
+    )
+
+
+async def parked(
+    connection: Connection, office: str | None, after: UUID | None, most: int
+) -> list[asyncpg.Record]:
+    """Cases that are parked, or have waited for a missing record for too long."""
+    return await connection.fetch(_PARKED, office, after, most, float(GAP_SHOWN_S))
+
+
+def status_of(row: asyncpg.Record, at: datetime) -> Status:
+    """A row of status as it is answered; late is also whose due has passed unsaid."""
+    due = None
+    due_at = row["due_at"]
+    if isinstance(due_at, datetime):
+        due = Due(at=due_at, clause=str(row["due_clause"]), rule=str(row["due_rule"]))
+    late = bool(row["overdue"]) or (isinstance(due_at, datetime) and due_at < at)
+    values = {name: row[name] for name in Status.model_fields if name in _PLAIN}
+    position = f"{row['partition']}:{row['offset']}"
+    return Status.model_validate({**values, "due": due, "overdue": late, "position": position})
+
+
+_PLAIN: Final = frozenset(Status.model_fields) - {"due", "overdue", "position"}
