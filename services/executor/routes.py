@@ -4,17 +4,15 @@ import secrets
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.executor.commands import DraftNotification, ReassignExecutor, RequestPaper
 from shared.events.executor import Notification
-from shared.http.idempotency import OptionalKey
-from shared.http.positions import MinPosition
 from shared.http.tokens import Caller, caller
 from shared.identifiers import CaseId, Code, Role, StaffId
-from shared.journal.answers import RunningShell, perform
+from shared.journal.answers import Asking
 
 router = APIRouter(tags=["executor"])
 
@@ -52,13 +50,10 @@ class Draft(_Body):
 
 @router.put("/cases/{case_id}/executor")
 async def reassign_executor(
-    request: Request,
     case_id: UUID,
     reassignment: Reassignment,
-    shell: RunningShell,
     head: Head,
-    key: OptionalKey = None,
-    min_position: MinPosition = None,
+    asked: Asking,
 ) -> JSONResponse:
     """The head gives the case to another executor; the term runs on. Outside the resolution."""
     command = ReassignExecutor(
@@ -67,18 +62,15 @@ async def reassign_executor(
         executor=reassignment.executor,
         reason=reassignment.reason,
     )
-    return await perform(request, shell, head, command, key=key, min_position=min_position)
+    return await asked.perform(head, command)
 
 
 @router.post("/cases/{case_id}/wanted-papers")
 async def request_paper(
-    request: Request,
     case_id: UUID,
     wanted: WantedPapers,
-    shell: RunningShell,
     executor: Executor,
-    key: OptionalKey = None,
-    min_position: MinPosition = None,
+    asked: Asking,
 ) -> JSONResponse:
     """The executor asks the applicant for papers; the term runs on. Outside the resolution."""
     command = RequestPaper(
@@ -87,18 +79,15 @@ async def request_paper(
         papers=wanted.papers,
         message=wanted.message,
     )
-    return await perform(request, shell, executor, command, key=key, min_position=min_position)
+    return await asked.perform(executor, command)
 
 
 @router.put("/cases/{case_id}/draft")
 async def draft_notification(
-    request: Request,
     case_id: UUID,
     draft: Draft,
-    shell: RunningShell,
     executor: Executor,
-    key: OptionalKey = None,
-    min_position: MinPosition = None,
+    asked: Asking,
 ) -> JSONResponse:
     """The executor draws up the result and sends it to be signed (R2 5.3, R3 5.3, R4 5.3)."""
     notification = Notification(salt=secrets.token_urlsafe(18), text=draft.text, facts=draft.facts)
@@ -109,4 +98,4 @@ async def draft_notification(
         notification=notification,
         ground=draft.ground,
     )
-    return await perform(request, shell, executor, command, key=key, min_position=min_position)
+    return await asked.perform(executor, command)

@@ -1,9 +1,8 @@
 """Intake over HTTP: applications, one or many; registration; papers; withdrawal; erasure."""
 
-import asyncio
 import json
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -12,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from services.intake.commands import (
     AddPaper,
-    LodgeApplication,
     RegisterApplication,
     RejectRequest,
     RequestWithdrawal,
@@ -22,18 +20,18 @@ from services.intake.lodging import Application, Lodging, lodge
 from shared.errors import Because, Refused
 from shared.events.intake import Document
 from shared.http import problems
-from shared.http.idempotency import OptionalKey, RequiredKey
-from shared.http.positions import MinPosition
+from shared.http.idempotency import RequiredKey
 from shared.http.tokens import Caller, caller
 from shared.identifiers import ApplicantRef, CaseId, Code, Role
 from shared.journal.answers import (
+    Asking,
     RunningShell,
     answered,
     body_of,
     origin_of,
-    perform,
     status_of,
 )
+from shared.journal.desk import Answer
 
 router = APIRouter(tags=["intake"])
 
@@ -121,26 +119,21 @@ async def lodge_batch(
 
 @router.put("/cases/{case_id}/registration")
 async def register_application(
-    request: Request,
     case_id: UUID,
-    shell: RunningShell,
     specialist: OfficeSpecialist,
-    key: OptionalKey = None,
-    min_position: MinPosition = None,
+    asked: Asking,
 ) -> JSONResponse:
     """Register what was lodged and send it to the head (R2 5.1, R3 6.1, R4 5.1)."""
     command = RegisterApplication(case_id=CaseId(case_id), actor=specialist.actor)
-    return await perform(request, shell, specialist, command, key=key, min_position=min_position)
+    return await asked.perform(specialist, command)
 
 
 @router.put("/cases/{case_id}/rejection")
 async def reject_request(
-    request: Request,
     case_id: UUID,
     rejection: Rejection,
-    shell: RunningShell,
     specialist: OfficeSpecialist,
-    key: OptionalKey = None,
+    asked: Asking,
 ) -> JSONResponse:
     """Turn a request away before it is registered, with a message that says why."""
     command = RejectRequest(
@@ -150,36 +143,31 @@ async def reject_request(
         check=rejection.check,
         remark=rejection.remark,
     )
-    return await perform(request, shell, specialist, command, key=key)
+    return await asked.perform(specialist, command)
 
 
 @router.post("/cases/{case_id}/papers")
 async def add_paper(
-    request: Request,
     case_id: UUID,
     document: Document,
-    shell: RunningShell,
     specialist: OfficeSpecialist,
-    key: OptionalKey = None,
-    min_position: MinPosition = None,
+    asked: Asking,
 ) -> JSONResponse:
     """Take a further paper for a running case."""
     command = AddPaper(case_id=CaseId(case_id), actor=specialist.actor, document=document)
-    return await perform(request, shell, specialist, command, key=key, min_position=min_position)
+    return await asked.perform(specialist, command)
 
 
 @router.post("/cases/{case_id}/withdrawal")
 async def request_withdrawal(
-    request: Request,
     case_id: UUID,
     wish: Reason,
-    shell: RunningShell,
     specialist: OfficeSpecialist,
-    key: OptionalKey = None,
+    asked: Asking,
 ) -> JSONResponse:
     """Take down the applicant's wish to withdraw; whoever holds the case answers it."""
     command = RequestWithdrawal(case_id=CaseId(case_id), actor=specialist.actor, reason=wish.reason)
-    return await perform(request, shell, specialist, command, key=key)
+    return await asked.perform(specialist, command)
 
 
 @router.post("/applicants/erasure")
@@ -193,7 +181,7 @@ async def erase(
     return JSONResponse({"cases": [str(case_id) for case_id in done]})
 
 
-def _told(answer: Any) -> dict[str, Any]:
+def _told(answer: Answer | Refused) -> dict[str, Any]:
     if isinstance(answer, Refused):
         refusal = problems.refused(answer)
         told: dict[str, Any] = json.loads(bytes(refusal.body))

@@ -73,7 +73,8 @@ async def _tell(shell: Shell, client: httpx.AsyncClient, errand: Errand) -> str 
         text = await shell.stage.pool.fetchval(_CASE, errand.case_id)
     case = NotifyCase.model_validate_json(text)
     lodged, contact = case.course.lodged, case.contact
-    assert lodged is not None and contact is not None, "only who asked to be told is told"
+    assert lodged is not None, "an errand has its application"
+    assert contact is not None, "only who asked to be told is told"
     keys = await shell.stage.vault.keys([errand.case_id])
     applicant = unseal(
         keys.get(errand.case_id),

@@ -3,16 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from services.notify.commands import IssueResult, Receiver, Way
-from shared.http.idempotency import OptionalKey
-from shared.http.positions import MinPosition
 from shared.http.tokens import Caller, caller
 from shared.identifiers import CaseId, Role
-from shared.journal.answers import RunningShell, perform
+from shared.journal.answers import Asking
 
 router = APIRouter(tags=["notify"])
 
@@ -30,16 +28,13 @@ class Issue(BaseModel):
 
 @router.put("/cases/{case_id}/result")
 async def issue_result(
-    request: Request,
     case_id: UUID,
     issue: Issue,
-    shell: RunningShell,
     specialist: OfficeSpecialist,
-    key: OptionalKey = None,
-    min_position: MinPosition = None,
+    asked: Asking,
 ) -> JSONResponse:
     """The office registers the result and issues it (R2 5.5, R3 5.5, R4 5.5)."""
     command = IssueResult(
         case_id=CaseId(case_id), actor=specialist.actor, way=issue.way, to=issue.to
     )
-    return await perform(request, shell, specialist, command, key=key, min_position=min_position)
+    return await asked.perform(specialist, command)

@@ -14,11 +14,9 @@ from services.routing.commands import (
     RecordAbsence,
     RecordStaffMember,
 )
-from shared.http.idempotency import OptionalKey
-from shared.http.positions import MinPosition
 from shared.http.tokens import Caller, caller
 from shared.identifiers import DEPARTMENT, CaseId, OfficeId, Role, StaffId
-from shared.journal.answers import RunningShell, answered, origin_of, perform
+from shared.journal.answers import Asking, RunningShell, answered, origin_of
 from shared.journal.desk import Wish
 
 router = APIRouter(tags=["routing"])
@@ -68,13 +66,10 @@ class Acting(_Body):
 
 @router.put("/cases/{case_id}/executor")
 async def assign_executor(
-    request: Request,
     case_id: UUID,
     choice: ExecutorChoice,
-    shell: RunningShell,
     head: Head,
-    key: OptionalKey = None,
-    min_position: MinPosition = None,
+    asked: Asking,
 ) -> JSONResponse:
     """The head names the responsible executor of a case (R2 5.2, R3 5.2, R4 5.2)."""
     command = AssignExecutor(
@@ -83,7 +78,7 @@ async def assign_executor(
         executor=choice.executor,
         instruction=choice.instruction,
     )
-    return await perform(request, shell, head, command, key=key, min_position=min_position)
+    return await asked.perform(head, command)
 
 
 @router.put("/staff/{staff}")
@@ -112,11 +107,10 @@ async def record_staff_member(
 
 @router.post("/staff/{staff}/absences")
 async def record_absence(
-    request: Request,
     staff: StaffId,
     absence: Absence,
-    shell: RunningShell,
     administrator: Administrator,
+    asked: Asking,
 ) -> JSONResponse:
     """Record that somebody is away."""
     command = RecordAbsence(
@@ -127,13 +121,11 @@ async def record_absence(
         last_day=absence.last_day,
         reason=absence.reason,
     )
-    return await perform(request, shell, administrator, command)
+    return await asked.perform(administrator, command)
 
 
 @router.post("/acting")
-async def name_acting(
-    request: Request, acting: Acting, shell: RunningShell, administrator: Administrator
-) -> JSONResponse:
+async def name_acting(acting: Acting, administrator: Administrator, asked: Asking) -> JSONResponse:
     """Record who acts for the head or the management of an office."""
     command = NameActingHead(
         case_id=DEPARTMENT,
@@ -144,4 +136,4 @@ async def name_acting(
         first_day=acting.first_day,
         last_day=acting.last_day,
     )
-    return await perform(request, shell, administrator, command)
+    return await asked.perform(administrator, command)

@@ -3,16 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from services.signing.commands import ReturnNotification, SignNotification
-from shared.http.idempotency import OptionalKey
-from shared.http.positions import MinPosition
 from shared.http.tokens import Caller, caller
 from shared.identifiers import CaseId, Digest, Role
-from shared.journal.answers import RunningShell, perform
+from shared.journal.answers import Asking
 
 router = APIRouter(tags=["signing"])
 
@@ -38,31 +36,25 @@ class Returned(_Body):
 
 @router.put("/cases/{case_id}/signature")
 async def sign_notification(
-    request: Request,
     case_id: UUID,
     signed: Signed,
-    shell: RunningShell,
     signer: Signer,
-    key: OptionalKey = None,
-    min_position: MinPosition = None,
+    asked: Asking,
 ) -> JSONResponse:
     """The head, or for prosthetic aid the management, signs (R2 5.4, R3 5.4, R4 5.4)."""
     command = SignNotification(case_id=CaseId(case_id), actor=signer.actor, digest=signed.digest)
-    return await perform(request, shell, signer, command, key=key, min_position=min_position)
+    return await asked.perform(signer, command)
 
 
 @router.post("/cases/{case_id}/return")
 async def return_notification(
-    request: Request,
     case_id: UUID,
     returned: Returned,
-    shell: RunningShell,
     signer: Signer,
-    key: OptionalKey = None,
-    min_position: MinPosition = None,
+    asked: Asking,
 ) -> JSONResponse:
     """The signer gives the draft back to the executor. Outside the resolution."""
     command = ReturnNotification(
         case_id=CaseId(case_id), actor=signer.actor, remark=returned.remark
     )
-    return await perform(request, shell, signer, command, key=key, min_position=min_position)
+    return await asked.perform(signer, command)

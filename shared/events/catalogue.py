@@ -4,6 +4,7 @@ The type strings are written by hand and are the contract (D12). A new shape of 
 new line `.v2` and an upcaster from the old one in `upcasts.py`; a line is never changed.
 """
 
+import builtins
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -22,7 +23,7 @@ class Entry:
     """
 
     type: str
-    model: type[Event]
+    model: builtins.type[Event]
     owner: Source
     kind: Kind
     hands_to: Source | None = None

@@ -8,7 +8,7 @@ Those exact bytes, followed by the data, are what the chain hashes.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -199,7 +199,7 @@ def _positive(text: str, least: int = 1) -> int:
 
 def _culprit(found: Mapping[str, str]) -> str:
     """Name the first attribute that cannot be read, never its value."""
-    readers = {
+    readers: Mapping[str, Callable[[str], object]] = {
         "id": UUID,
         "subject": UUID,
         "causationid": UUID,

@@ -1,5 +1,6 @@
 """How a command over HTTP is carried to the desk, and its answer back."""
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -7,8 +8,9 @@ from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from shared.http.idempotency import idempotency_key
-from shared.http.positions import LogPosition
+from shared.decider import Command
+from shared.http.idempotency import OptionalKey, idempotency_key
+from shared.http.positions import LogPosition, MinPosition
 from shared.http.tokens import Caller
 from shared.identifiers import CaseId
 from shared.journal.desk import Answer, Wish
@@ -35,6 +37,36 @@ class Answered(BaseModel):
     """The same request was answered before; this is that answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request for a command: who may repeat it under which key, what must be read before."""
+
+    request: Request
+    shell: Shell
+    key: str | None
+    min_position: LogPosition | None
+
+    async def perform(self, caller: Caller, command: Command) -> JSONResponse:
+        """Put a command before the desk and answer 200 or 202. Raises what the desk raises."""
+        origin = origin_of(self.request, caller, self.key, await self.request.body())
+        least = self.min_position
+        read = None if least is None else (least.partition, least.offset)
+        return answered(await self.shell.desk.perform(Wish(command, origin), read))
+
+
+async def _asked(
+    request: Request,
+    shell: RunningShell,
+    key: OptionalKey = None,
+    min_position: MinPosition = None,
+) -> Asked:
+    return Asked(request, shell, key, min_position)
+
+
+Asking = Annotated[Asked, Depends(_asked)]
+"""A route's parameter for a command; `Idempotency-Key` and `min_position` are optional."""
+
+
 def origin_of(request: Request, caller: Caller, key: str | None, body: bytes) -> Origin:
     """Where a request's events come from. The key counts per caller and route."""
     route = f"{request.method} {request.url.path}"
@@ -43,22 +75,6 @@ def origin_of(request: Request, caller: Caller, key: str | None, body: bytes) ->
         traceparent=current_traceparent(),
         idempotency_key=(None if key is None else idempotency_key(caller.actor, route, key, body)),
     )
-
-
-async def perform(
-    request: Request,
-    shell: Shell,
-    caller: Caller,
-    command: Any,
-    *,
-    key: str | None = None,
-    min_position: LogPosition | None = None,
-) -> JSONResponse:
-    """Put a command before the desk and answer 200 or 202. Raises what the desk raises."""
-    origin = origin_of(request, caller, key, await request.body())
-    read = None if min_position is None else (min_position.partition, min_position.offset)
-    answer = await shell.desk.perform(Wish(command, origin), read)
-    return answered(answer)
 
 
 def answered(answer: Answer, *, created: bool = False) -> JSONResponse:

@@ -95,7 +95,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 async with asyncio.timeout(30):
                     await self._broker.start()
                 return
-            except Exception as fault:
+            except Exception as fault:  # noqa: BLE001 - see below
                 # Whatever the client says of a broker that is not there yet, the answer is the
                 # same; the reason is in the log line, and readiness stays false meanwhile.
                 _log.warning("consumer_start_again", fault=type(fault).__name__)
@@ -166,7 +166,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 return
             except LogIsAhead as fault:
                 await self._halt(f"a fact of ours that our journal lacks: {fault}; restart")
-            except Exception as fault:
+            except Exception as fault:  # noqa: BLE001 - the consuming shell: nothing may pass it
                 _log.exception("batch_failed", stage=self._stage.source.value)
                 self.halted = f"reading fails: {type(fault).__name__}"
             await asyncio.sleep(back_off_s * (0.5 + random.random()))
@@ -206,7 +206,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             async with asyncio.timeout(1.0):
                 await self._reader.commit()
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - for displays only
             _log.info("lag_not_committed", fault=type(fault).__name__)
 
     @property
@@ -221,7 +221,7 @@ def group_of(source: Source, prefix: str) -> str:
     return f"{prefix}{source.value}"
 
 
-async def _as_it_came(records: Any) -> KafkaMessage:
+async def _as_it_came(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
     """A parser that cannot fail: what a record holds is judged by the inbox."""
     return KafkaMessage(raw_message=records, body=b"", headers={}, consumer=None)  # type: ignore[arg-type]
 

@@ -8,10 +8,11 @@ import asyncio
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 
+from shared.decider import Command
 from shared.errors import Because, Conflict, Refused, Unavailable
 from shared.identifiers import CaseId
 from shared.journal.relay import Relay
@@ -46,7 +47,7 @@ class Wish:
     `opens` marks a command that makes a new case; `claim` is then what the case will take up.
     """
 
-    command: Any
+    command: Command
     origin: Origin
     opens: bool = False
     claim: str | None = None

@@ -7,12 +7,12 @@ is one call to it. The outcome comes back as a command of the same stage.
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 import structlog
 
-from shared.decider import Errand
+from shared.decider import Command, Errand
 from shared.errors import Refused, Unavailable
 from shared.identifiers import EventId
 from shared.journal.relay import Relay
@@ -45,7 +45,7 @@ WHERE event_id = $1 AND kind = $2
 """
 _DONE: Final = "DELETE FROM errands WHERE event_id = $1 AND kind = $2"
 
-CarryOut = Callable[[Errand, bool], Awaitable[Any]]
+CarryOut = Callable[[Errand, bool], Awaitable[Command]]
 """Makes the call and gives the command that tells its outcome.
 
 The flag says that this is the last attempt: then the outcome "it failed" is a command, too.
@@ -91,7 +91,7 @@ class Errands:
             with reachable("the journal"):
                 await self._stage.pool.execute(_LATER, errand.event_id, errand.kind, later_s)
 
-    async def _tell(self, errand: Errand, command: Any) -> None:
+    async def _tell(self, errand: Errand, command: Command) -> None:
         """The outcome and the end of the errand in one transaction."""
         with reachable("the journal"):
             async with self._stage.pool.acquire() as connection, connection.transaction():

@@ -24,6 +24,7 @@ from shared.journal.work import Origin, Work
 from shared.messaging.reading import Verdict, is_skipped, judge, passed_over, token_of
 from shared.messaging.records import NOBODY, Incoming, incoming
 from shared.observability import metrics
+from shared.observability.tracing import current_traceparent, is_tracing, span
 from shared.postgres.faults import reachable
 from shared.postgres.pool import Connection
 
@@ -119,8 +120,9 @@ class Inbox:
             )
             work = Work(self._stage.source, self._stage.decider, known, cases)
             batch = Batch(work, waiting)
-            for record in fresh:
-                self.read(batch, record, blamed)
+            with span(f"{self._stage.source.value} reads", links=_traces(fresh)):
+                for record in fresh:
+                    self.read(batch, record, blamed)
             await work.finish(self._stage.vault)
             await work.write(connection)
             await save_parked(connection, batch.set_aside)
@@ -165,20 +167,31 @@ class Inbox:
             self._set_aside(batch, row, record, "another event was told at this place")
 
     def _apply(self, batch: Batch, row: CaseRow, record: Incoming, fact: Fact) -> None:
-        origin = Origin(
-            causation_id=fact.envelope.event_id,
-            traceparent=fact.envelope.traceparent,
-        )
         try:
             with batch.work.attempt(row):
                 batch.work.fold(row, fact)
-                batch.work.answer(row, fact, origin)
+                self._answer(batch, row, fact)
         except Refused as refused:
             # Nobody listens to a refusal here; that rules refuse what they called for is a fault.
             self._set_aside(batch, row, record, f"refused: {refused.rule}")
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - a bad fact parks its case, not the stream (D7)
             _log.exception("record_failed", case=str(row.case_id), type=fact.envelope.type)
             self._set_aside(batch, row, record, f"fault in the rules: {type(fault).__name__}")
+
+    def _answer(self, batch: Batch, row: CaseRow, fact: Fact) -> None:
+        """Do what the case calls for now, within the trace that the fact came from."""
+        decider = self._stage.decider(row.case_id)
+        if decider.course(row.state).judges(fact) is False:
+            metrics.ILLEGAL_FACTS.inc()
+        if type(fact.event) not in decider.heeds:
+            return
+        parent = fact.envelope.traceparent
+        with span(f"{self._stage.source.value} {fact.entry.type}", parent=parent):
+            origin = Origin(
+                causation_id=fact.envelope.event_id,
+                traceparent=current_traceparent() or parent,
+            )
+            batch.work.react(row, origin)
 
     def _apply_waiting(self, batch: Batch, row: CaseRow) -> None:
         waiting = batch.waiting.get(row.case_id, [])
@@ -269,3 +282,12 @@ class Inbox:
             [record.offset + 1 for record in last.values()],
             [record.event_id for record in last.values()],
         )
+
+
+def _traces(records: Sequence[Incoming]) -> list[str]:
+    """The traces of a batch's records: one span for the batch, linked to each."""
+    if not is_tracing():
+        return []
+    facts = (record.fact for record in records)
+    found = (fact.envelope.traceparent for fact in facts if fact is not None)
+    return [traceparent for traceparent in found if traceparent is not None]

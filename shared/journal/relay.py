@@ -210,7 +210,8 @@ class Relay:
                     async with asyncio.timeout(_POLL_S):
                         await self._wake.wait()
                 continue
-            sent = await _send_round(producer, rows)
+            with metrics.PUBLISH_SECONDS.time():
+                sent = await _send_round(producer, rows)
             await connection.execute(
                 _MOVE,
                 [position for position, _ in sent],

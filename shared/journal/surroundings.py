@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shared.clock import now
-from shared.decider import Decider, Known, nothing_due, nothing_to_carry
+from shared.decider import Decider, Known, Timer, nothing_due, nothing_to_carry
 from shared.directory import DepartmentCase, Directory, evolve_department
+from shared.events.event import Event
 from shared.identifiers import DEPARTMENT, CaseId, Source
 from shared.journal.rows import AnyDecider
 from shared.postgres.pool import Connection, Pool
@@ -77,15 +78,27 @@ def listening(source: Source) -> Decider[Any, DepartmentCase]:
         state=DepartmentCase,
         evolve=evolve_department,
         decide=_decides_nothing,
-        react=lambda case_id, case, known: None,
+        react=_calls_for_nothing,
         heeds=frozenset(),
         course=lambda case: case.course,
-        claim=lambda case: None,
+        claim=_claims_nothing,
         timers=nothing_due,
-        on_time=lambda timer: None,
+        on_time=_wants_nothing,
         errands=nothing_to_carry,
     )
 
 
-def _decides_nothing(command: object, case: DepartmentCase, known: Known) -> list[Any]:
+def _decides_nothing(_command: object, _case: DepartmentCase, _known: Known) -> list[Event]:
     raise TypeError("only routing decides on the department")
+
+
+def _calls_for_nothing(_case_id: CaseId, _case: DepartmentCase, _known: Known) -> None:
+    return None
+
+
+def _claims_nothing(_case: DepartmentCase) -> None:
+    return None
+
+
+def _wants_nothing(_timer: Timer) -> None:
+    return None

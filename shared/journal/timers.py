@@ -26,6 +26,7 @@ WHERE t.due <= now()
   AND NOT EXISTS (SELECT FROM cases c WHERE c.case_id = t.case_id AND c.parked IS NOT NULL)
 ORDER BY t.due LIMIT $1 FOR UPDATE SKIP LOCKED
 """
+_PARKED: Final = "SELECT count(*) FROM cases WHERE parked IS NOT NULL"
 _DONE: Final = """
 DELETE FROM timers WHERE (case_id, kind, due) IN
     (SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]))
@@ -101,6 +102,7 @@ async def give_up_waiting_once(stage: Stage) -> None:
     """Set aside the cases whose missing record did not come in time."""
     async with stage.pool.acquire() as connection:
         given_up = await give_up_waiting(connection)
+        metrics.PARKED_CASES.set(await connection.fetchval(_PARKED))
     if given_up:
         metrics.PARKED.labels("a record of the log is missing").inc(given_up)
         _log.warning("gaps_given_up", cases=given_up)

@@ -7,9 +7,8 @@ or command leaves nothing behind. `finish` seals and chains what was decided, `w
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
-from shared.decider import Errand, Known, Timer
+from shared.decider import Command, Errand, Known, Timer
 from shared.events.catalogue import entry_of
 from shared.events.codec import encode
 from shared.events.envelope import Envelope, Fact, ProcedureRef, canonical, chain_hash
@@ -107,19 +106,23 @@ class Work:
         row.head = chain_hash(text, data)
         self._journal.append(_journal_row(envelope, text, data, row.head))
 
-    def answer(self, row: CaseRow, fact: Fact, origin: Origin) -> None:
-        """Do what now stands in the case, if `fact` is one that this stage heeds."""
-        if type(fact.event) in self._decider_of(row.case_id).heeds:
-            self._react(row, origin)
+    def react(self, row: CaseRow, origin: Origin) -> None:
+        """Do what now stands in the case, until nothing is left to do."""
+        decider = self._decider_of(row.case_id)
+        for _ in range(_REACTIONS_MAX):
+            command = decider.react(row.case_id, row.state, self.known)
+            if command is None or not self._decide(row, command, origin):
+                return
+        raise RuntimeError(f"{self._source.value} reacts to itself without end")
 
-    def act(self, row: CaseRow, command: Any, origin: Origin) -> int:
+    def act(self, row: CaseRow, command: Command, origin: Origin) -> int:
         """Decide a command and tell its events; how many. Raises Refused and whatever rules raise.
 
         The request's key goes with the first event only: one repeat, one answer.
         """
         told = self._decide(row, command, origin)
         if told and any(type(event) in self._decider_of(row.case_id).heeds for event in told):
-            self._react(row, replace(origin, idempotency_key=None))
+            self.react(row, replace(origin, idempotency_key=None))
         return len(told)
 
     def touch(self, row: CaseRow) -> None:
@@ -162,21 +165,13 @@ class Work:
         """The sequence of this stage's last event of a case."""
         return self.cases[case_id].sequence(self._source)
 
-    def _decide(self, row: CaseRow, command: Any, origin: Origin) -> list[Event]:
+    def _decide(self, row: CaseRow, command: Command, origin: Origin) -> list[Event]:
         decider = self._decider_of(row.case_id)
         events = list(decider.decide(command, row.state, self.known))
         for event in events:
             self._tell(row, event, command.actor, origin)
             origin = replace(origin, idempotency_key=None) if origin.idempotency_key else origin
         return events
-
-    def _react(self, row: CaseRow, origin: Origin) -> None:
-        decider = self._decider_of(row.case_id)
-        for _ in range(_REACTIONS_MAX):
-            command = decider.react(row.case_id, row.state, self.known)
-            if command is None or not self._decide(row, command, origin):
-                return
-        raise RuntimeError(f"{self._source.value} reacts to itself without end")
 
     def _tell(self, row: CaseRow, event: Event, actor: str, origin: Origin) -> None:
         decider = self._decider_of(row.case_id)
