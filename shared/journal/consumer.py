@@ -8,7 +8,8 @@ import asyncio
 import random
 import time
 from collections.abc import Iterable
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -17,7 +18,6 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from shared.errors import Unavailable
-from shared.identifiers import Source
 from shared.journal.inbox import Hole, Inbox, LogIsAhead
 from shared.journal.restore import AnotherLog, check_log
 from shared.journal.surroundings import Stage
@@ -36,28 +36,32 @@ _RECHECK_S: Final = 5.0
 _OFFSETS: Final = "SELECT topic, partition, next, last_event_id FROM offsets"
 
 
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """How a process takes part in its stage's group, and when it stops reading.
+
+    `parked_max`: cases set aside within a minute; beyond it the deployment is wrong (D7).
+    """
+
+    group: str
+    replica: str
+    batch_max: int = 500
+    parked_max: int = 100
+
+
 class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     """See the module.
 
     `halted` says why nothing is read any more; None while all is well.
     """
 
-    def __init__(
-        self,
-        stage: Stage,
-        inbox: Inbox,
-        bootstrap: str,
-        *,
-        group: str,
-        replica: str,
-        batch_max: int,
-        parked_max: int = 100,
-    ) -> None:
+    def __init__(self, stage: Stage, inbox: Inbox, bootstrap: str, membership: Membership) -> None:
+        group, replica = membership.group, membership.replica
         self.halted: str | None = None
         self._stage = stage
         self._inbox = inbox
         self._bootstrap = bootstrap
-        self._parked_max = parked_max
+        self._parked_max = membership.parked_max
         self._parked: list[float] = []
         self._committed = 0.0
         self._broker = KafkaBroker(
@@ -72,7 +76,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._subscriber = self._broker.subscriber(
             *_NAMES,
             batch=True,
-            max_records=batch_max,
+            max_records=membership.batch_max,
             batch_timeout_ms=10,
             group_id=group,
             group_instance_id=f"{group}-{replica}",
@@ -214,11 +218,6 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         consumer = self._subscriber.consumer
         assert consumer is not None
         return consumer
-
-
-def group_of(source: Source, prefix: str) -> str:
-    """The consumer group of a stage."""
-    return f"{prefix}{source.value}"
 
 
 async def _as_it_came(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:

@@ -17,7 +17,7 @@ from shared.errors import Unavailable
 from shared.http.application import Admission, Probes, create_app
 from shared.http.limits import BodyLimits
 from shared.http.tokens import TokenKeys
-from shared.journal.consumer import Consumer, group_of
+from shared.journal.consumer import Consumer, Membership
 from shared.journal.desk import Desk
 from shared.journal.errands import CarryOut, Errands
 from shared.journal.inbox import Inbox
@@ -166,9 +166,11 @@ class Runner:
             stage,
             inbox,
             settings.kafka,
-            group=group_of(stage.source, f"{settings.consumer_group}-"),
-            replica=settings.replica,
-            batch_max=settings.batch_max,
+            Membership(
+                group=f"{settings.consumer_group}-{stage.source.value}",
+                replica=settings.replica,
+                batch_max=settings.batch_max,
+            ),
         )
         resolving = Resolving(stage, relay, inbox)
         return Shell(settings, stage, relay, desk, inbox, consumer, resolving)
