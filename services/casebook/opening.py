@@ -175,7 +175,7 @@ def _opened(block: Block, key: CaseKey | None) -> Private:
             model=model,
         )
     except Tampered as fault:
-        _log.error("sealed_block_damaged", what=str(fault))  # noqa: TRY400 -- it says all
+        _log.error("sealed_block_damaged", what=str(fault))
         return Private("damaged")
     if found is None:
         return Private("erased")

@@ -11,11 +11,9 @@ from uuid import UUID
 
 import asyncpg
 
-from services.casebook.answers import Due, Fresh, Status
 from services.casebook.projections.counts import COUNTS, LOADS
 from shared.directory import Acting, Away, Directory, Member
 from shared.identifiers import Role
-from shared.messaging.topics import CASE_EVENTS
 from shared.postgres.pool import Connection
 
 LIST_MAX: Final = 200
@@ -95,29 +93,9 @@ class Queue:
     after: tuple[datetime, UUID] | None = None
 
 
-async def fresh(connection: Connection) -> Fresh:
-    """How fresh what is read after this is: at least so."""
-    return fresh_of(await connection.fetch(_OFFSETS))
-
-
 async def offsets(connection: Connection) -> list[asyncpg.Record]:
     """Per partition, how far it is folded."""
     return await connection.fetch(_OFFSETS)
-
-
-def fresh_of(rows: Sequence[asyncpg.Record]) -> Fresh:
-    """The moment up to which every partition is folded, and the positions."""
-    times = [
-        row["seen_at"] if row["next"] == row["log_end"] else row["last_logged_at"] for row in rows
-    ]
-    known = [time for time in times if isinstance(time, datetime)]
-    positions = [
-        f"{row['partition']}:{row['next'] - 1}"
-        for row in rows
-        if row["topic"] == CASE_EVENTS and row["next"]
-    ]
-    complete = len(known) == len(times) > 0
-    return Fresh(time=min(known) if complete else None, positions=positions)
 
 
 async def case(connection: Connection, case_id: UUID, office: str | None) -> asyncpg.Record | None:
@@ -216,18 +194,3 @@ async def parked(
 ) -> list[asyncpg.Record]:
     """Cases that are parked, or have waited for a missing record for too long."""
     return await connection.fetch(_PARKED, office, after, most, float(GAP_SHOWN_S))
-
-
-def status_of(row: asyncpg.Record, at: datetime) -> Status:
-    """A row of status as it is answered; late is also whose due has passed unsaid."""
-    due = None
-    due_at = row["due_at"]
-    if isinstance(due_at, datetime):
-        due = Due(at=due_at, clause=str(row["due_clause"]), rule=str(row["due_rule"]))
-    late = bool(row["overdue"]) or (isinstance(due_at, datetime) and due_at < at)
-    values = {name: row[name] for name in Status.model_fields if name in _PLAIN}
-    position = f"{row['partition']}:{row['offset']}"
-    return Status.model_validate({**values, "due": due, "overdue": late, "position": position})
-
-
-_PLAIN: Final = frozenset(Status.model_fields) - {"due", "overdue", "position"}

@@ -61,7 +61,7 @@ class Casebook:
 
 
 async def _casebook(request: Request) -> Casebook:
-    found: Casebook | None = getattr(request.app.state, "casebook", None)
+    found: Casebook | None = request.app.state.runner.book
     if found is None:
         raise Unavailable("casebook is starting")
     return found
