@@ -4,6 +4,7 @@ A test takes `broker`, `postgres` or `database` as an argument. What it must not
 kill) it builds for itself from deploy.local.
 """
 
+import json
 import secrets
 import shutil
 import tempfile
@@ -13,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from deploy.local.broker import LocalBroker
-from deploy.local.ports import free_ports
+from deploy.local.ports import free_port_base, free_ports
 from deploy.local.postgres import LocalPostgres
+from deploy.local.settings import LocalSettings
+from deploy.local.system import LocalSystem, running
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +61,18 @@ def database(postgres: LocalPostgres) -> Iterator[str]:
     postgres.create_database(name)
     yield postgres.url(name)
     postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def running_system(session_folder: Path) -> Iterator[LocalSystem]:
+    """The whole system as processes: office `astana-auto` runs by rule, the others by people."""
+    steps = ["register", "assign", "draft", "sign", "issue"]
+    procedures = ("prosthetic-aid", "home-education", "employment-referral")
+    settings = LocalSettings(
+        folder=session_folder / "system",
+        port_base=free_port_base(),
+        automation=json.dumps({f"astana-auto/{name}": steps for name in procedures}),
+        traces=f"file:{session_folder / 'traces.jsonl'}",
+    )
+    with running(LocalSystem(settings)) as system:
+        yield system

@@ -67,3 +67,12 @@ def is_free(port: int) -> bool:
                 return False
             raise
     return True
+
+
+def free_port_base(replicas: int = 1) -> int:
+    """A base whose ports nobody holds at this moment, for tests."""
+    while True:
+        base = secrets.choice(range(TEST_PORTS.start, TEST_PORTS.stop - 500, 50))
+        ports = [port_of(base, name, turn + 1) for name in DISTANCES for turn in range(replicas)]
+        if all(is_free(port) for port in ports):
+            return base
