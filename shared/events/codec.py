@@ -53,7 +53,11 @@ def fact(attributes: Mapping[str, str], data: bytes) -> Fact:
     Raises:
         MalformedEnvelope, UnknownType, MalformedEvent.
     """
-    envelope = Envelope.from_attributes(attributes)
+    return fact_of(Envelope.from_attributes(attributes), data)
+
+
+def fact_of(envelope: Envelope, data: bytes) -> Fact:
+    """A whole fact from its envelope and data. Raises UnknownType, MalformedEvent."""
     entry, event = decode(envelope.type, data)
     if entry.owner is not envelope.source:
         raise MalformedEvent(f"{envelope.source.value} does not own {entry.type}")

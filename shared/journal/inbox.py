@@ -5,7 +5,7 @@ case aside. The offsets move in the same transaction as the effects, under lock,
 that was replaced without knowing it finds nothing left to do.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -230,11 +230,9 @@ class Inbox:
             metrics.PARKED.labels(reason.partition(":")[0][:60]).inc()
 
     def _pass_over(self, batch: Batch, row: CaseRow, record: Incoming) -> None:
-        if record.fact is not None:
-            envelope = record.fact.envelope
-            row.seen = passed_over(row.seen, envelope.source, envelope.sequence, envelope.event_id)
-            batch.work.touch(row)
-            self._apply_waiting(batch, row)
+        row.seen = without(row.seen, record)
+        batch.work.touch(row)
+        self._apply_waiting(batch, row)
 
     def _is_next(self, row: CaseRow, held: ParkedRow) -> bool:
         fact = held.record.fact
@@ -245,9 +243,9 @@ class Inbox:
         return verdict is Verdict.APPLY
 
     def _is_duplicate(self, row: CaseRow, record: Incoming) -> bool:
-        if record.fact is None:
+        envelope = record.envelope
+        if envelope is None:
             return False
-        envelope = record.fact.envelope
         verdict = judge(row.seen, envelope.source, envelope.sequence, envelope.event_id)
         return verdict is Verdict.SKIP
 
@@ -282,6 +280,14 @@ class Inbox:
             [record.offset + 1 for record in last.values()],
             [record.event_id for record in last.values()],
         )
+
+
+def without(seen: Mapping[str, str], record: Incoming) -> dict[str, str]:
+    """What has been seen of a case when it goes on without a record."""
+    envelope = record.envelope
+    if envelope is None:
+        return dict(seen)
+    return passed_over(seen, envelope.source, envelope.sequence, envelope.event_id)
 
 
 def _traces(records: Sequence[Incoming]) -> list[str]:

@@ -1,18 +1,19 @@
 """What an operator does about a case that was set aside: retry it, or go on without a record."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from shared.errors import Because, Refused
 from shared.holding import ResolveParked
 from shared.identifiers import CaseId, EventId
-from shared.journal.inbox import Batch, Inbox
+from shared.journal.inbox import Batch, Inbox, without
 from shared.journal.parked import ParkedRow, delete_parked, load_parked, save_parked
 from shared.journal.relay import Relay
 from shared.journal.rows import CaseRow, lock_cases
 from shared.journal.surroundings import Stage
 from shared.journal.work import Origin, Work
-from shared.messaging.reading import passed_over
+from shared.messaging.records import UNKNOWN_TYPE
 from shared.observability import metrics
 from shared.postgres.faults import reachable
 from shared.postgres.pool import Connection
@@ -24,6 +25,10 @@ FROM parked p LEFT JOIN cases c USING (case_id)
 WHERE $1::uuid IS NULL OR p.case_id = $1
 ORDER BY p.parked_at, p.topic, p.partition, p."offset" LIMIT $2
 """
+
+
+_UNKNOWN: Final = "SELECT case_id FROM cases WHERE parked LIKE $1 ORDER BY case_id LIMIT $2"
+_UNKNOWN_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,31 @@ class Resolving:
         with reachable("the journal"):
             rows = await self._stage.pool.fetch(_LIST, case_id, most)
         return [dict(row) for row in rows]
+
+    async def retry_unknown(self) -> int:
+        """What a new build does at its start: read again what an older one did not know (D7).
+
+        How many cases flow again. Raises Unavailable.
+        """
+        freed = 0
+        with reachable("the journal"):
+            cases = await self._stage.pool.fetch(_UNKNOWN, f"{UNKNOWN_TYPE}%", _UNKNOWN_MAX)
+            for found in cases:
+                freed += await self._retry(CaseId(found["case_id"]))
+        return freed
+
+    async def _retry(self, case_id: CaseId) -> bool:
+        async with self._stage.pool.acquire() as connection, connection.transaction():
+            cases = await lock_cases(connection, [case_id], self._stage.decider)
+            row = cases[case_id]
+            standing = (await load_parked(connection, [case_id])).get(case_id, [])
+            known = await self._stage.known(connection)
+            work = Work(self._stage.source, self._stage.decider, known, cases)
+            batch = Batch(work, {})
+            if self._read_again(batch, row, standing) is not None:
+                return False
+            await self._write(connection, batch, row, standing)
+            return True
 
     async def resolve(self, command: ResolveParked, origin: Origin) -> Resolution:
         """Retry all records of a case in order, or skip the named one and retry the rest.
@@ -74,35 +104,43 @@ class Resolving:
             raise _not_set_aside()
         named = _named(standing, command) if command.how == "skipped" else None
         if named is not None:
-            command = replace(command, record=_event_of(named))
+            event_id = named.record.event_id
+            command = replace(command, record=EventId(event_id) if event_id else None)
         work = Work(self._stage.source, self._stage.decider, known, cases)
         batch = Batch(work, {})
-        row.parked, row.waits = None, False
         work.act(row, command, origin)
+        still = self._read_again(batch, row, standing, named)
+        if still is not None:
+            raise _still_fails(still)
+        await self._write(connection, batch, row, standing)
+        return Resolution(case_id, len(standing) - len(batch.set_aside), work.last_place(case_id))
+
+    def _read_again(
+        self,
+        batch: Batch,
+        row: CaseRow,
+        standing: Sequence[ParkedRow],
+        skipped: ParkedRow | None = None,
+    ) -> str | None:
+        """Read what stands aside in the order of the log; why it still fails, or None."""
+        row.parked, row.waits = None, False
         for parked in standing:
-            if parked is named:
-                _pass_over(row, parked)
+            if parked is skipped:
+                row.seen = without(row.seen, parked.record)
             else:
                 self._inbox.read(batch, parked.record)
-        if row.parked is not None:
-            raise _still_fails(row.parked)
+        return row.parked
+
+    async def _write(
+        self, connection: Connection, batch: Batch, row: CaseRow, standing: Sequence[ParkedRow]
+    ) -> None:
+        work = batch.work
         work.touch(row)
         await work.finish(self._stage.vault)
         await work.write(connection)
         await delete_parked(connection, standing)
         await save_parked(connection, batch.set_aside)
         metrics.count_recorded(work.told)
-        return Resolution(case_id, len(standing) - len(batch.set_aside), work.last_place(case_id))
-
-
-def _event_of(parked: ParkedRow) -> EventId | None:
-    return None if parked.record.fact is None else parked.record.fact.envelope.event_id
-
-
-def _pass_over(row: CaseRow, parked: ParkedRow) -> None:
-    if parked.record.fact is not None:
-        envelope = parked.record.fact.envelope
-        row.seen = passed_over(row.seen, envelope.source, envelope.sequence, envelope.event_id)
 
 
 def _named(standing: list[ParkedRow], command: ResolveParked) -> ParkedRow:

@@ -130,6 +130,9 @@ class Runner:
                 _log.warning("start_waits", what=fault.what)
                 await asyncio.sleep(_AGAIN_S)
         shell = self._shell(stage)
+        freed = await shell.resolving.retry_unknown()
+        if freed:
+            _log.info("cases_flow_again", cases=freed)
         self._spawn(shell.relay.run(), "relay")
         self._spawn(Timers(stage, shell.relay).run(), "timers")
         if self._parts.carry_out is not None:

@@ -7,12 +7,14 @@ from uuid import UUID
 
 from aiokafka import ConsumerRecord
 
-from shared.events.codec import MalformedEvent, UnknownType, fact
-from shared.events.envelope import Fact, MalformedEnvelope, from_headers
+from shared.events.codec import MalformedEvent, UnknownType, fact_of
+from shared.events.envelope import Envelope, Fact, MalformedEnvelope, from_headers
 from shared.identifiers import CaseId
 
 NOBODY = CaseId(UUID(int=0))
 """Stands for the case of a record whose key is no case id: there is nothing to set aside."""
+UNKNOWN_TYPE = "unknown type"
+"""How the fault of a record begins that a newer build may be able to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Incoming:
     partition: int
     offset: int
     case_id: CaseId
+    envelope: Envelope | None
+    """Also of a record whose event cannot be read: its place in the case is known then."""
     fact: Fact | None
     fault: str | None
     headers: tuple[tuple[str, bytes | None], ...]
@@ -31,7 +35,7 @@ class Incoming:
     @property
     def event_id(self) -> UUID | None:
         """The event's id, if the record is a fact."""
-        return None if self.fact is None else self.fact.envelope.event_id
+        return None if self.envelope is None else self.envelope.event_id
 
     @property
     def headers_text(self) -> str:
@@ -66,21 +70,26 @@ def taken_apart(
 ) -> Incoming:
     """As `incoming`, from the pieces: how a record that was set aside is read again."""
     case_id = _case(key)
+    envelope: Envelope | None = None
     found: Fact | None = None
     fault: str | None = None
     try:
+        envelope = Envelope.from_attributes(from_headers(headers))
+        if envelope.case_id != case_id:
+            envelope = None
+            raise MalformedEnvelope("the key is not the case of the envelope")
         if value is None:
             raise MalformedEvent("the record has no value")
-        found = fact(from_headers(headers), value)
-        if found.envelope.case_id != case_id:
-            found, fault = None, "the key is not the case of the envelope"
+        found = fact_of(envelope, value)
     except UnknownType as error:
-        fault = f"unknown type {error}"
+        fault = f"{UNKNOWN_TYPE} {error}"
     except (MalformedEnvelope, MalformedEvent) as error:
         fault = str(error)
     if fault is not None:
         fault = "".join(sign if sign.isprintable() else "?" for sign in fault)[:300]
-    return Incoming(topic, partition, offset, case_id, found, fault, headers, value or b"")
+    return Incoming(
+        topic, partition, offset, case_id, envelope, found, fault, headers, value or b""
+    )
 
 
 def headers_from_text(text: str) -> tuple[tuple[str, bytes | None], ...]:
