@@ -1,0 +1,47 @@
+"""What a run of a command has at hand: the screen, the settings, the services, who is asking."""
+
+from dataclasses import dataclass
+
+import typer
+
+from services.casebook.cli.screen import Screen
+from services.casebook.cli.service import Person, Services
+from services.casebook.cli.settings import ClientSettings
+from shared.identifiers import Role
+
+OFFICE = "astana-main"
+"""The office of whoever asks in a local run, unless another is named."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Made once, from the global options; commands find it in their context."""
+
+    screen: Screen
+    token: str | None
+
+    def settings(self) -> ClientSettings:
+        """Read when a command needs them: `--help` and `procedures` work without a system."""
+        return ClientSettings()
+
+    def services(self) -> Services:
+        """A client for the services."""
+        return Services(self.settings(), self.screen.say, self.token)
+
+
+def run_of(context: typer.Context) -> Run:
+    """The run that a command belongs to."""
+    found = context.find_object(Run)
+    if found is None:
+        raise RuntimeError("the global options were not read")
+    return found
+
+
+def operator() -> Person:
+    """Who runs the system, as the demo's directory calls them."""
+    return Person("demo-operator", OFFICE, (Role.OPERATOR,))
+
+
+def specialist(staff: str, office: str) -> Person:
+    """Who takes applications in."""
+    return Person(staff, office, (Role.OFFICE_SPECIALIST,))
