@@ -91,8 +91,10 @@ class Relay:
         """What was published just now, for who asks a moment later."""
         self._oldest: datetime | None = None
         self._leads = False
-        self._notify_due = False
-        self._someone_published = asyncio.Event()
+        self._recorded = False
+        """Something of ours waits for a leader elsewhere."""
+        self._stirred = asyncio.Event()
+        """The watch has something to do before its next look."""
         self._lock = (lock_class("relay"), lock_class(schema))
 
     @property
@@ -109,7 +111,9 @@ class Relay:
     def wake(self) -> None:
         """Something was recorded."""
         self._wake.set()
-        self._notify_due = True
+        if not self._leads:
+            self._recorded = True
+            self._stirred.set()
 
     async def published(self, position: Position, wait_s: float) -> Published | None:
         """Where the event at `position` went; None when the log took longer than `wait_s`."""
@@ -246,20 +250,19 @@ class Relay:
                 await asyncio.sleep(_POLL_S)
 
     async def _watch_with(self, connection: Connection) -> None:
-        looked = 0.0
-        loop = asyncio.get_running_loop()
         while True:
-            if loop.time() - looked >= _POLL_S:
-                looked = loop.time()
-                self._oldest = await connection.fetchval(_OLDEST)
-                metrics.OUTBOX_AGE.set(self.backlog_age_s())
-                self._someone_published.set()
-            if self._notify_due and not self._leads:
-                self._notify_due = False
-                await connection.execute(f"NOTIFY {self._schema}_outbox")
-            if self._someone_published.is_set() and self._waiting and not self._leads:
-                self._someone_published.clear()
-                await self._look_up(connection)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_S):
+                    await self._stirred.wait()
+            self._stirred.clear()
+            self._oldest = await connection.fetchval(_OLDEST)
+            metrics.OUTBOX_AGE.set(self.backlog_age_s())
+            if not self._leads:
+                if self._recorded:
+                    self._recorded = False
+                    await connection.execute(f"NOTIFY {self._schema}_outbox")
+                if self._waiting:
+                    await self._look_up(connection)
             await asyncio.sleep(_NOTIFY_GAP_S)
 
     async def _look_up(self, connection: Connection) -> None:
@@ -284,7 +287,8 @@ class Relay:
         self._wake.set()
 
     def _heard(self, *_: object) -> None:
-        self._someone_published.set()
+        if self._waiting and not self._leads:
+            self._stirred.set()
 
 
 async def _send_round(
