@@ -107,5 +107,5 @@ test-faults: $(READY) ## the long tests: kills, freezes, cuts, restores
 	@$(BIN)/python -m pytest -m fault
 
 .PHONY: bench
-bench: $(READY) ## measure under load on this machine
-	@$(BIN)/python -m pytest -m load -s
+bench: $(READY) ## measure under load, beside relays that do nothing else (BENCH="--cases 5000")
+	@$(BIN)/python -m tests.load.bench $(BENCH)
