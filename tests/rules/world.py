@@ -23,9 +23,11 @@ from shared.events.catalogue import Entry, entry_of
 from shared.events.codec import decode, encode
 from shared.events.envelope import GENESIS, Envelope, Fact
 from shared.events.event import Event, Kind, Private
+from shared.events.executor import NotificationDrafted
 from shared.events.holder import CaseWithdrawn, WithdrawalDeclined
 from shared.events.intake import WithdrawalRequested
 from shared.events.notify import ResultIssued
+from shared.events.signing import NotificationReturned, NotificationSigned
 from shared.identifiers import EventId, Source
 from shared.messaging.reading import Seen, Verdict, applied, judge
 from tests.rules.scenario import CASE, KNOWN, NOW, OFFICE
@@ -190,6 +192,15 @@ class World:
         stage = self.stages[source]
         assert stage.decider.react(CASE, stage.case, self.known) is None, source
 
+    def last_digest(self) -> str:
+        """Of the notification that was drawn up last."""
+        drafts = (
+            fact.event.digest
+            for fact in reversed(self.recorded)
+            if isinstance(fact.event, NotificationDrafted)
+        )
+        return next(drafts, "0" * 64)
+
     def check_the_end(self) -> None:
         """After everything was read: one answer to each wish, at most one end, one opinion."""
         asked = [f.envelope.event_id for f in self.recorded if _is(f, WithdrawalRequested)]
@@ -237,6 +248,8 @@ class World:
         course = stage.decider.course(stage.case)
         envelope = self._envelope(stage, entry, course.turn, actor)
         self._check_holder(Fact(envelope, entry, event))
+        if isinstance(event, NotificationSigned | NotificationReturned | ResultIssued):
+            assert event.digest == self.last_digest(), "not what was drawn up last"
         # The state is folded from the event as decided, the journal holds it sealed: if anything
         # private got into a state, the rebuilds would differ.
         stage.fold(Fact(envelope, entry, event))
