@@ -68,10 +68,19 @@ def _validated(model: type[BaseModel], data: bytes) -> Event:
     try:
         event = model.model_validate_json(data)
     except ValidationError as error:
-        places = sorted({".".join(str(part) for part in item["loc"]) for item in error.errors()})
-        raise MalformedEvent(f"{model.__name__}: {', '.join(places[:5])[:200]}") from None
+        raise MalformedEvent(f"{model.__name__}: {', '.join(_places(model, error))}") from None
+    except OverflowError:  # an instant at the edge of the calendar, in another zone
+        raise MalformedEvent(f"{model.__name__}: an instant out of range") from None
     assert isinstance(event, Event)
+    if isinstance(getattr(event, "private", None), Private):
+        raise MalformedEvent(f"{model.__name__}: private is not sealed")
     return event
+
+
+def _places(model: type[BaseModel], error: ValidationError) -> list[str]:
+    """The fields that cannot be read. Names that the record made up itself are not repeated."""
+    names = (str(item["loc"][0]) if item["loc"] else "" for item in error.errors())
+    return sorted({name if name in model.model_fields else "an unknown field" for name in names})
 
 
 def _plain(data: bytes) -> dict[str, object]:

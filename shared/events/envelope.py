@@ -8,6 +8,7 @@ Those exact bytes, followed by the data, are what the chain hashes.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ GENESIS: Final = "0" * 64
 """What the first event of a source in a case is chained to."""
 
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
+_SPEC_VERSION: Final = "1.0"
+_BOOLEANS: Final[Mapping[str, bool]] = {"true": True, "false": False}
 
 
 class MalformedEnvelope(Exception):
@@ -105,33 +108,25 @@ class Envelope:
         Raises:
             MalformedEnvelope: an attribute is missing or is not of its type.
         """
-        try:
-            if found["specversion"] != "1.0" or found["correlationid"] != found["subject"]:
-                raise ValueError("specversion is 1.0, correlationid is the subject")
-            causation = found.get("causationid")
-            return cls(
-                event_id=EventId(UUID(found["id"])),
-                type=found["type"],
-                source=Source(found["source"]),
-                case_id=CaseId(UUID(found["subject"])),
-                sequence=_positive(found["sequence"]),
-                turn=_positive(found["turn"], least=0),
-                time=datetime.fromisoformat(found["time"]),
-                actor=found["actor"],
-                office=found["office"],
-                procedure=found["procedure"],
-                synthetic={"true": True, "false": False}[found["synthetic"]],
-                prev_hash=found["prevhash"],
-                causation_id=EventId(UUID(causation)) if causation is not None else None,
-                idempotency_key=found.get("idempotencykey"),
-                traceparent=found.get("traceparent"),
-            )
-        except KeyError as missing:
-            raise MalformedEnvelope(f"attribute {missing} is missing or unknown") from None
-        except ValueError:
-            raise MalformedEnvelope(
-                f"an attribute is not of its type ({_culprit(found)})"
-            ) from None
+        _check(found)
+        causation = found.get("causationid")
+        return cls(
+            event_id=EventId(UUID(found["id"])),
+            type=found["type"],
+            source=Source(found["source"]),
+            case_id=CaseId(UUID(found["subject"])),
+            sequence=_positive(found["sequence"]),
+            turn=_positive(found["turn"], least=0),
+            time=_instant(found["time"]),
+            actor=found["actor"],
+            office=found["office"],
+            procedure=found["procedure"],
+            synthetic=_BOOLEANS[found["synthetic"]],
+            prev_hash=found["prevhash"],
+            causation_id=EventId(UUID(causation)) if causation is not None else None,
+            idempotency_key=found.get("idempotencykey"),
+            traceparent=found.get("traceparent"),
+        )
 
 
 def written(moment: datetime) -> str:
@@ -191,28 +186,71 @@ class Fact:
 
 
 def _positive(text: str, least: int = 1) -> int:
-    number = int(text)
+    number = int(text) if text.isascii() and text.isdecimal() else -1
     if number < least or number > 2**31 - 1:
         raise ValueError("out of range")
     return number
 
 
-def _culprit(found: Mapping[str, str]) -> str:
-    """Name the first attribute that cannot be read, never its value."""
-    readers: Mapping[str, Callable[[str], object]] = {
-        "id": UUID,
-        "subject": UUID,
-        "causationid": UUID,
-        "source": Source,
-        "sequence": _positive,
-        "turn": lambda text: _positive(text, least=0),
-        "time": datetime.fromisoformat,
-    }
-    for name, reader in readers.items():
-        try:
-            reader(found[name])
-        except KeyError:
+def _identifier(text: str) -> UUID:
+    found = UUID(text)
+    if str(found) != text:
+        raise ValueError("one id, one spelling")
+    return found
+
+
+def _instant(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None or moment.year in (1, 9999):  # in UTC it might be no date any more
+        raise ValueError("not an instant")
+    return moment
+
+
+def _spelt(pattern: str) -> Callable[[str], object]:
+    spelling = re.compile(pattern)
+
+    def read(text: str) -> None:
+        if spelling.fullmatch(text) is None:
+            raise ValueError("not of its alphabet")
+
+    return read
+
+
+_NEEDED: Final[Mapping[str, Callable[[str], object]]] = {
+    "specversion": _spelt(re.escape(_SPEC_VERSION)),
+    "id": _identifier,
+    "subject": _identifier,
+    "correlationid": _identifier,
+    "source": Source,
+    "type": _spelt(r"[a-z0-9.\-]{1,200}"),
+    "sequence": _positive,
+    "turn": lambda text: _positive(text, least=0),
+    "time": _instant,
+    "actor": _spelt(r"(staff|rule|applicant|operator):[a-z0-9][a-z0-9\-]{0,63}"),
+    "office": _spelt(r"[a-z][a-z0-9\-]{1,40}"),
+    "procedure": _spelt(r"department|[a-z0-9\-]{1,64}@[0-9\-]{10}#[0-9a-f]{64}"),
+    "synthetic": _BOOLEANS.__getitem__,
+    "prevhash": _spelt(r"[0-9a-f]{64}"),
+}
+_OPTIONAL: Final[Mapping[str, Callable[[str], object]]] = {
+    "causationid": _identifier,
+    "idempotencykey": _spelt(r"[0-9a-f]{64}:[0-9a-f]{64}"),
+    "traceparent": _spelt(r"[0-9a-f]{2}(-[0-9a-f]{2,32}){3}"),
+}
+"""How each attribute is spelt: no free text, nothing of a person, nothing that hides (D11)."""
+
+
+def _check(found: Mapping[str, str]) -> None:
+    """Raises MalformedEnvelope with the first attribute that cannot be read, never its value."""
+    for name, reader in (*_NEEDED.items(), *_OPTIONAL.items()):
+        text = found.get(name)
+        if text is None:
+            if name in _NEEDED:
+                raise MalformedEnvelope(f"attribute {name!r} is missing")
             continue
-        except ValueError:
-            return name
-    return "specversion or correlationid"
+        try:
+            reader(text)
+        except (ValueError, KeyError):
+            raise MalformedEnvelope(f"attribute {name!r} is not of its type") from None
+    if found["correlationid"] != found["subject"]:
+        raise MalformedEnvelope("attribute 'correlationid' is not the subject")
