@@ -5,7 +5,6 @@ The answer waits for the log; what a repeat of the same request gets is the same
 """
 
 import asyncio
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +15,14 @@ from shared.decider import Command
 from shared.errors import Because, Conflict, Refused, Unavailable
 from shared.identifiers import CaseId
 from shared.journal.relay import Relay
-from shared.journal.rows import CaseRow, Position, lock_cases, lock_class
+from shared.journal.requests import (
+    answered_before,
+    key_of,
+    places_of,
+    take_turns,
+    taken_claims,
+)
+from shared.journal.rows import CaseRow, Position, lock_cases
 from shared.journal.surroundings import Stage
 from shared.journal.work import Origin, Work
 from shared.observability import metrics
@@ -25,18 +31,8 @@ from shared.postgres.pool import Connection
 from shared.privacy.sealing import CaseKey
 
 _TRIES: Final = 3
-_BUCKETS: Final = 128
 _READ_POLL_S: Final = 0.02
 
-_TAKE_TURNS: Final = """
-SELECT pg_advisory_xact_lock($1, bucket) FROM unnest($2::int[]) AS bucket
-"""
-_REPEATS: Final = """
-SELECT r.key, r.request, r.case_id, r.sequence, j.position, p.partition, p."offset"
-FROM requests r JOIN journal j USING (case_id, sequence) LEFT JOIN published p USING (position)
-WHERE r.key = ANY($1)
-"""
-_CLAIMED: Final = "SELECT claim, case_id FROM cases WHERE claim = ANY($1)"
 _READ: Final = "SELECT next FROM offsets WHERE topic = 'case-events' AND partition = $1"
 
 
@@ -143,20 +139,17 @@ class Desk:
             if not fresh:
                 return outcomes
             known = await self._stage.known(connection)
-            await self._refuse_claimed(connection, wishes, outcomes, fresh)
-            fresh = [place for place in fresh if outcomes[place].refused is None]
+            claimed = await taken_claims(connection, [wishes[place].claim for place in fresh])
             case_ids = [wishes[place].command.case_id for place in fresh]
             cases = await lock_cases(connection, case_ids, self._stage.decider)
             work = Work(self._stage.source, self._stage.decider, known, cases)
-            self._decide(work, wishes, outcomes, fresh)
+            _decide_all(work, claimed, wishes, [(place, outcomes[place]) for place in fresh])
             await work.finish(self._stage.vault)
             try:
-                positions = await work.write(connection)
+                await work.write(connection)
             except asyncpg.UniqueViolationError:
                 raise Conflict("the place in the journal was taken") from None
-        for outcome in outcomes:
-            if outcome.refused is None and outcome.position is None:
-                outcome.position = positions.get((outcome.case_id, outcome.sequence))
+            await _find_places(connection, [outcomes[place] for place in fresh])
         metrics.count_recorded(work.told)
         return outcomes
 
@@ -164,76 +157,23 @@ class Desk:
         self, connection: Connection, wishes: Sequence[Wish], outcomes: Sequence[_Outcome]
     ) -> list[int]:
         """Which wishes are new. Equal keys and equal claims take turns, whoever sends them."""
-        keys = [(wish.origin.idempotency_key or "").partition(":")[0] for wish in wishes]
+        keys = [key_of(wish.origin.idempotency_key) for wish in wishes]
         wanted = {name for name in (*keys, *(wish.claim for wish in wishes)) if name}
-        if wanted:
-            buckets = sorted({zlib.crc32(name.encode()) % _BUCKETS for name in wanted})
-            await connection.execute(_TAKE_TURNS, lock_class(f"desk {self._stage.source}"), buckets)
-        found = {}
-        if any(keys):
-            rows = await connection.fetch(_REPEATS, sorted({key for key in keys if key}))
-            found = {row["key"]: row for row in rows}
+        await take_turns(connection, self._stage.source, wanted)
+        found = await answered_before(connection, {key for key in keys if key})
         fresh = []
         for place, (key, wish) in enumerate(zip(keys, wishes, strict=True)):
             earlier = found.get(key)
             if earlier is None:
                 fresh.append(place)
-                continue
-            outcome = outcomes[place]
-            if f"{key}:{earlier['request']}" != wish.origin.idempotency_key:
-                outcome.refused = _other_request()
-                continue
-            outcome.case_id = earlier["case_id"]
-            outcome.sequence = earlier["sequence"]
-            outcome.position = Position(earlier["position"])
-            outcome.repeated = True
-            if earlier["partition"] is not None:
-                outcome.place = f"{earlier['partition']}:{earlier['offset']}"
-        return fresh
-
-    async def _refuse_claimed(
-        self,
-        connection: Connection,
-        wishes: Sequence[Wish],
-        outcomes: Sequence[_Outcome],
-        fresh: Sequence[int],
-    ) -> None:
-        claims = [claim for place in fresh if (claim := wishes[place].claim) is not None]
-        if not claims:
-            return
-        rows = await connection.fetch(_CLAIMED, claims)
-        taken: dict[str, CaseId] = {row["claim"]: row["case_id"] for row in rows}
-        for place in fresh:
-            wish = wishes[place]
-            if wish.claim is None:
-                continue
-            if wish.claim in taken:
-                outcomes[place].refused = _already_open(taken[wish.claim])
+            elif f"{key}:{earlier.request}" != wish.origin.idempotency_key:
+                outcomes[place].refused = _other_request()
             else:
-                taken[wish.claim] = wish.command.case_id
-
-    def _decide(
-        self,
-        work: Work,
-        wishes: Sequence[Wish],
-        outcomes: Sequence[_Outcome],
-        fresh: Sequence[int],
-    ) -> None:
-        for place in fresh:
-            wish, outcome = wishes[place], outcomes[place]
-            name = type(wish.command).__name__
-            row = work.cases[wish.command.case_id]
-            if wish.key is not None:
-                work.keys[row.case_id] = wish.key
-            try:
-                with work.attempt(row):
-                    _check_open(row, wish)
-                    outcome.events = work.act(row, wish.command, wish.origin)
-                    outcome.sequence = work.last_place(row.case_id)
-                metrics.COMMANDS.labels(name, "done").inc()
-            except Refused as refused:
-                metrics.COMMANDS.labels(name, "refused").inc()
-                outcome.refused = refused
+                outcome = outcomes[place]
+                outcome.case_id, outcome.sequence = earlier.case_id, earlier.sequence
+                outcome.position, outcome.place = earlier.position, earlier.place
+                outcome.repeated = True
+        return fresh
 
     async def _publication(self, outcomes: Sequence[_Outcome]) -> list[Answer | Refused]:
         async def answer(outcome: _Outcome) -> Answer | Refused:
@@ -264,6 +204,62 @@ class Desk:
                     await asyncio.sleep(_READ_POLL_S)
         except TimeoutError:
             raise Unavailable("this position of the log has not been read here yet") from None
+
+
+def _decide_all(
+    work: Work,
+    claimed: dict[str, CaseId],
+    wishes: Sequence[Wish],
+    fresh: Sequence[tuple[int, _Outcome]],
+) -> None:
+    """Each wish in its turn; what an earlier one of the list did counts for the later ones."""
+    done: dict[str, tuple[Wish, _Outcome]] = {}
+    for place, outcome in fresh:
+        wish = wishes[place]
+        key = key_of(wish.origin.idempotency_key)
+        name = type(wish.command).__name__
+        try:
+            if key in done:
+                _repeat(wish, outcome, *done[key])
+                continue
+            _decide(work, claimed, wish, outcome)
+        except Refused as refused:
+            metrics.COMMANDS.labels(name, "refused").inc()
+            outcome.refused = refused
+            continue
+        metrics.COMMANDS.labels(name, "done").inc()
+        if key and outcome.events:
+            done[key] = wish, outcome
+
+
+def _decide(work: Work, claimed: dict[str, CaseId], wish: Wish, outcome: _Outcome) -> None:
+    row = work.cases[wish.command.case_id]
+    if wish.claim in claimed:
+        raise _already_open(claimed[wish.claim])
+    if wish.key is not None:
+        work.keys[row.case_id] = wish.key
+    with work.attempt(row):
+        _check_open(row, wish)
+        outcome.events = work.act(row, wish.command, wish.origin)
+    outcome.sequence = work.last_place(row.case_id)
+    if wish.claim is not None:
+        claimed[wish.claim] = row.case_id
+
+
+def _repeat(wish: Wish, outcome: _Outcome, earlier: Wish, answered: _Outcome) -> None:
+    """The same request twice in one list: one case, two equal answers."""
+    if wish.origin.idempotency_key != earlier.origin.idempotency_key:
+        raise _other_request()
+    outcome.case_id, outcome.sequence = answered.case_id, answered.sequence
+    outcome.repeated = True
+
+
+async def _find_places(connection: Connection, outcomes: Sequence[_Outcome]) -> None:
+    """Where the last event of each case stands; also when there was nothing left to tell."""
+    told = [outcome for outcome in outcomes if outcome.refused is None and outcome.sequence > 0]
+    found = await places_of(connection, {(each.case_id, each.sequence) for each in told})
+    for outcome in told:
+        outcome.position, outcome.place = found[outcome.case_id, outcome.sequence]
 
 
 def _check_open(row: CaseRow, wish: Wish) -> None:

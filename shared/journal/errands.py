@@ -45,8 +45,8 @@ WHERE event_id = $1 AND kind = $2
 """
 _DONE: Final = "DELETE FROM errands WHERE event_id = $1 AND kind = $2"
 
-CarryOut = Callable[[Errand, bool], Awaitable[Command]]
-"""Makes the call and gives the command that tells its outcome.
+CarryOut = Callable[[Errand, bool], Awaitable[Command | None]]
+"""Makes the call and gives the command that tells its outcome; None when there was none to make.
 
 The flag says that this is the last attempt: then the outcome "it failed" is a command, too.
 Raises Unavailable when the call is to be made again later.
@@ -66,8 +66,8 @@ class Errands:
         while True:
             try:
                 done = await self.carry_out_due()
-            except Unavailable as fault:
-                _log.warning("errands_wait", fault=fault.what)
+            except (Unavailable, asyncpg.TransactionRollbackError) as fault:
+                _log.warning("errands_wait", fault=str(fault))
                 done = 0
             if done < _MOST:
                 await asyncio.sleep(_TICK_S)
@@ -85,16 +85,26 @@ class Errands:
         try:
             command = await self._carry_out(errand, last)
             await self._tell(errand, command)
-        except Unavailable:
-            later_s = min(2.0 ** row["attempts"], _BACK_OFF_MAX_S)
-            metrics.ERRANDS.labels(errand.kind, "later").inc()
-            with reachable("the journal"):
-                await self._stage.pool.execute(_LATER, errand.event_id, errand.kind, later_s)
+        except (Unavailable, asyncpg.TransactionRollbackError):
+            await self._put_off(errand, row["attempts"])
+        except Exception:  # noqa: BLE001 - see below
+            # One errand's fault must not keep the others from being made.
+            _log.exception("errand_failed", kind=errand.kind, case=str(errand.case_id))
+            await self._put_off(errand, row["attempts"])
 
-    async def _tell(self, errand: Errand, command: Command) -> None:
-        """The outcome and the end of the errand in one transaction."""
+    async def _put_off(self, errand: Errand, attempts: int) -> None:
+        later_s = min(2.0**attempts, _BACK_OFF_MAX_S)
+        metrics.ERRANDS.labels(errand.kind, "later").inc()
+        with reachable("the journal"):
+            await self._stage.pool.execute(_LATER, errand.event_id, errand.kind, later_s)
+
+    async def _tell(self, errand: Errand, command: Command | None) -> None:
+        """The outcome and the end of the errand in one transaction; once, whoever made the call."""
         with reachable("the journal"):
             async with self._stage.pool.acquire() as connection, connection.transaction():
+                gone = await connection.execute(_DONE, errand.event_id, errand.kind)
+                if gone == "DELETE 0" or command is None:
+                    return
                 known = await self._stage.known(connection)
                 cases = await lock_cases(connection, [errand.case_id], self._stage.decider)
                 row = cases[errand.case_id]
@@ -108,7 +118,6 @@ class Errands:
                     _log.info("errand_outcome_not_needed", kind=errand.kind, rule=refused.rule)
                 await work.finish(self._stage.vault)
                 await work.write(connection)
-                await connection.execute(_DONE, errand.event_id, errand.kind)
         metrics.count_recorded(work.told)
         metrics.ERRANDS.labels(errand.kind, "done").inc()
         self._relay.wake()

@@ -5,8 +5,7 @@ case aside. The offsets move in the same transaction as the effects, under lock,
 that was replaced without knowing it finds nothing left to do.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import asyncpg
@@ -15,14 +14,14 @@ from aiokafka import ConsumerRecord
 
 from shared.errors import Refused
 from shared.events.envelope import Fact
-from shared.identifiers import CaseId
+from shared.journal.batch import Batch, still_waits, verdict_of, without
 from shared.journal.parked import ParkedRow, delete_parked, load_parked, save_parked
 from shared.journal.relay import Relay
 from shared.journal.rows import CaseRow, lock_cases
 from shared.journal.surroundings import Stage
 from shared.journal.work import Origin, Work
-from shared.messaging.reading import Verdict, is_skipped, judge, passed_over, token_of
-from shared.messaging.records import NOBODY, Incoming, incoming
+from shared.messaging.reading import Verdict, is_skipped, token_of
+from shared.messaging.records import NOBODY, Incoming, incoming, kind_of
 from shared.observability import metrics
 from shared.observability.tracing import current_traceparent, is_tracing, span
 from shared.postgres.faults import reachable
@@ -58,21 +57,6 @@ class LogIsAhead(Exception):
 
     Only a restart, which reads such facts back first (D18), may go on.
     """
-
-
-@dataclass
-class Batch:
-    """What reading some records did, beside the work on the cases."""
-
-    work: Work
-    waiting: dict[CaseId, list[ParkedRow]]
-    set_aside: list[ParkedRow] = field(default_factory=list)
-    resolved: list[ParkedRow] = field(default_factory=list)
-    verdicts: dict[str, int] = field(default_factory=dict)
-
-    def count(self, verdict: str) -> None:
-        """One more record of this verdict."""
-        self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
 
 
 class Inbox:
@@ -125,14 +109,15 @@ class Inbox:
                     self.read(batch, record, blamed)
             await work.finish(self._stage.vault)
             await work.write(connection)
-            await save_parked(connection, batch.set_aside)
+            # In this order: what waited, and failed when its turn came, stands aside again.
             await delete_parked(connection, batch.resolved)
+            await save_parked(connection, batch.set_aside)
             await self._move(connection, fresh)
         metrics.count_recorded(work.told)
         metrics.count_read(batch.verdicts)
         if work.told:
             self._relay.wake()
-        return sum(1 for parked in batch.set_aside if not parked.waits)
+        return batch.faults
 
     def read(self, batch: Batch, record: Incoming, blamed: str | None = None) -> None:
         """Read one record into the batch. Never raises on what the record is."""
@@ -142,9 +127,10 @@ class Inbox:
         row = batch.work.cases[record.case_id]
         if is_skipped(row.seen, token_of(record.event_id, record.partition, record.offset)):
             self._pass_over(batch, row, record)
+        elif record.envelope is not None and verdict_of(row, record.envelope) is Verdict.SKIP:
+            batch.count(Verdict.SKIP.value)
         elif row.parked is not None:
-            if not self._is_duplicate(row, record):
-                self._set_aside(batch, row, record, "behind a record that was set aside")
+            self._set_aside(batch, row, record, "behind a record that was set aside")
         elif blamed is not None or record.fact is None:
             self._set_aside(batch, row, record, blamed or record.fault or "unreadable")
         else:
@@ -152,19 +138,24 @@ class Inbox:
 
     def _judge(self, batch: Batch, row: CaseRow, record: Incoming, fact: Fact) -> None:
         envelope = fact.envelope
-        verdict = judge(row.seen, envelope.source, envelope.sequence, envelope.event_id)
+        verdict = verdict_of(row, envelope)
         own = envelope.source is self._stage.source
         if own and verdict in (Verdict.APPLY, Verdict.WAIT):
             raise LogIsAhead(f"{envelope.source.value} {record.partition}:{record.offset}")
         batch.count(verdict.value)
         if verdict is Verdict.APPLY:
             self._apply(batch, row, record, fact)
-            self._apply_waiting(batch, row)
+            self._take_waiting(batch, row)
         elif verdict is Verdict.WAIT:
             self._hold(batch, row, record)
-        elif verdict is Verdict.CONTRADICTION:
-            _log.error("contradiction", source=envelope.source.value, case=str(row.case_id))
-            self._set_aside(batch, row, record, "another event was told at this place")
+        else:
+            self._contradicted(batch, row, record)
+
+    def _contradicted(self, batch: Batch, row: CaseRow, record: Incoming) -> None:
+        assert record.envelope is not None
+        source = record.envelope.source.value
+        _log.error("contradiction", source=source, case=str(row.case_id))
+        self._set_aside(batch, row, record, "another event was told at this place")
 
     def _apply(self, batch: Batch, row: CaseRow, record: Incoming, fact: Fact) -> None:
         try:
@@ -193,23 +184,31 @@ class Inbox:
             )
             batch.work.react(row, origin)
 
-    def _apply_waiting(self, batch: Batch, row: CaseRow) -> None:
+    def _take_waiting(self, batch: Batch, row: CaseRow) -> None:
+        """Read what waited for the record that has just come, as far as that goes."""
         waiting = batch.waiting.get(row.case_id, [])
         while row.parked is None and waiting:
-            ready = next((held for held in waiting if self._is_next(row, held)), None)
+            ready = next((held for held in waiting if not still_waits(row, held)), None)
             if ready is None:
                 break
             waiting.remove(ready)
-            if ready in batch.set_aside:
-                batch.set_aside.remove(ready)
-            else:
-                batch.resolved.append(ready)
-            record = ready.record
-            assert record.fact is not None
-            self._apply(batch, row, record, record.fact)
+            self._take_held(batch, row, ready)
         if row.waits and not waiting:
             row.waits = False
             batch.work.touch(row)
+
+    def _take_held(self, batch: Batch, row: CaseRow, held: ParkedRow) -> None:
+        if held in batch.set_aside:
+            batch.set_aside.remove(held)
+        else:
+            batch.resolved.append(held)
+        record = held.record
+        assert record.fact is not None
+        verdict = verdict_of(row, record.fact.envelope)
+        if verdict is Verdict.APPLY:
+            self._apply(batch, row, record, record.fact)
+        elif verdict is Verdict.CONTRADICTION:
+            self._contradicted(batch, row, record)
 
     def _hold(self, batch: Batch, row: CaseRow, record: Incoming) -> None:
         held = ParkedRow(record, waits=True, reason="waits for what is missing before it")
@@ -224,30 +223,17 @@ class Inbox:
     def _set_aside(self, batch: Batch, row: CaseRow | None, record: Incoming, reason: str) -> None:
         batch.count("parked")
         batch.set_aside.append(ParkedRow(record, waits=False, reason=reason))
+        if row is None or row.parked is None:
+            batch.faults += 1
+            metrics.PARKED.labels(kind_of(reason)).inc()
         if row is not None and row.parked is None:
             row.parked = reason
             batch.work.touch(row)
-            metrics.PARKED.labels(reason.partition(":")[0][:60]).inc()
 
     def _pass_over(self, batch: Batch, row: CaseRow, record: Incoming) -> None:
         row.seen = without(row.seen, record)
         batch.work.touch(row)
-        self._apply_waiting(batch, row)
-
-    def _is_next(self, row: CaseRow, held: ParkedRow) -> bool:
-        fact = held.record.fact
-        if fact is None:
-            return False
-        envelope = fact.envelope
-        verdict = judge(row.seen, envelope.source, envelope.sequence, envelope.event_id)
-        return verdict is Verdict.APPLY
-
-    def _is_duplicate(self, row: CaseRow, record: Incoming) -> bool:
-        envelope = record.envelope
-        if envelope is None:
-            return False
-        verdict = judge(row.seen, envelope.source, envelope.sequence, envelope.event_id)
-        return verdict is Verdict.SKIP
+        self._take_waiting(batch, row)
 
     async def _unread(self, connection: Connection, records: Sequence[Incoming]) -> list[Incoming]:
         """Lock the offsets and keep what the database has not read."""
@@ -280,14 +266,6 @@ class Inbox:
             [record.offset + 1 for record in last.values()],
             [record.event_id for record in last.values()],
         )
-
-
-def without(seen: Mapping[str, str], record: Incoming) -> dict[str, str]:
-    """What has been seen of a case when it goes on without a record."""
-    envelope = record.envelope
-    if envelope is None:
-        return dict(seen)
-    return passed_over(seen, envelope.source, envelope.sequence, envelope.event_id)
 
 
 def _traces(records: Sequence[Incoming]) -> list[str]:

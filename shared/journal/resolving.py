@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import asyncpg
+
 from shared.errors import Because, Refused
 from shared.holding import ResolveParked
 from shared.identifiers import CaseId, EventId
-from shared.journal.inbox import Batch, Inbox, without
+from shared.journal.batch import Batch
+from shared.journal.inbox import Inbox
 from shared.journal.parked import ParkedRow, delete_parked, load_parked, save_parked
 from shared.journal.relay import Relay
 from shared.journal.rows import CaseRow, lock_cases
@@ -33,11 +36,16 @@ _UNKNOWN_MAX: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What came of it: how many records were read after all, and the place told in the journal."""
+    """What came of it: how many records were read after all, and the place told in the journal.
+
+    `still` says why the case stands aside again: behind the record that was skipped is another
+    one that cannot be read.
+    """
 
     case_id: CaseId
     read: int
     sequence: int
+    still: str | None = None
 
 
 class Resolving:
@@ -74,7 +82,8 @@ class Resolving:
             known = await self._stage.known(connection)
             work = Work(self._stage.source, self._stage.decider, known, cases)
             batch = Batch(work, {})
-            if self._read_again(batch, row, standing) is not None:
+            self._read_again(batch, row, standing)
+            if row.parked is not None:
                 return False
             await self._write(connection, batch, row, standing)
             return True
@@ -84,11 +93,14 @@ class Resolving:
 
         Raises:
             Refused: the case is not set aside, the named record is none of its records, or a
-                record still fails; then nothing has changed.
+                record still fails (one before the skipped one); then nothing has changed.
         """
-        with reachable("the journal"):
-            async with self._stage.pool.acquire() as connection, connection.transaction():
-                resolution = await self._resolve(connection, command, origin)
+        try:
+            with reachable("the journal"):
+                async with self._stage.pool.acquire() as connection, connection.transaction():
+                    resolution = await self._resolve(connection, command, origin)
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as fault:
+            raise _still_fails(f"the database refuses it: {type(fault).__name__}") from fault
         self._relay.wake()
         return resolution
 
@@ -109,11 +121,16 @@ class Resolving:
         work = Work(self._stage.source, self._stage.decider, known, cases)
         batch = Batch(work, {})
         work.act(row, command, origin)
-        still = self._read_again(batch, row, standing, named)
-        if still is not None:
-            raise _still_fails(still)
+        self._read_again(batch, row, standing, named)
+        if named is None and row.parked is not None:
+            raise _still_fails(row.parked)
         await self._write(connection, batch, row, standing)
-        return Resolution(case_id, len(standing) - len(batch.set_aside), work.last_place(case_id))
+        return Resolution(
+            case_id=case_id,
+            read=len(standing) - len(batch.set_aside),
+            sequence=work.last_place(case_id),
+            still=row.parked,
+        )
 
     def _read_again(
         self,
@@ -121,15 +138,13 @@ class Resolving:
         row: CaseRow,
         standing: Sequence[ParkedRow],
         skipped: ParkedRow | None = None,
-    ) -> str | None:
-        """Read what stands aside in the order of the log; why it still fails, or None."""
+    ) -> None:
+        """Read what stands aside, in the order of the log, as a rebuild would."""
         row.parked, row.waits = None, False
         for parked in standing:
-            if parked is skipped:
-                row.seen = without(row.seen, parked.record)
-            else:
-                self._inbox.read(batch, parked.record)
-        return row.parked
+            if parked is skipped and row.parked is not None:
+                raise _still_fails(row.parked)
+            self._inbox.read(batch, parked.record)
 
     async def _write(
         self, connection: Connection, batch: Batch, row: CaseRow, standing: Sequence[ParkedRow]

@@ -9,6 +9,7 @@ from shared.clock import now
 from shared.decider import Decider, Known, Timer, nothing_due, nothing_to_carry
 from shared.directory import DepartmentCase, Directory, evolve_department
 from shared.events.event import Event
+from shared.holding import ResolveParked, resolve_parked
 from shared.identifiers import DEPARTMENT, CaseId, Source
 from shared.journal.rows import AnyDecider
 from shared.postgres.pool import Connection, Pool
@@ -88,7 +89,9 @@ def listening(source: Source) -> Decider[Any, DepartmentCase]:
     )
 
 
-def _decides_nothing(_command: object, _case: DepartmentCase, _known: Known) -> list[Event]:
+def _decides_nothing(command: object, _case: DepartmentCase, known: Known) -> list[Event]:
+    if isinstance(command, ResolveParked):
+        return resolve_parked(command, known)
     raise TypeError("only routing decides on the department")
 
 

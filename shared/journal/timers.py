@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+import asyncpg
 import structlog
 
 from shared.decider import Timer
@@ -47,8 +48,8 @@ class Timers:
                 fired = await self.fire_due()
                 with reachable("the journal"):
                     await give_up_waiting_once(self._stage)
-            except Unavailable as fault:
-                _log.warning("timers_wait", fault=fault.what)
+            except (Unavailable, asyncpg.TransactionRollbackError) as fault:
+                _log.warning("timers_wait", fault=str(fault))
                 fired = 0
             if fired < _MOST:
                 await asyncio.sleep(_TICK_S)
@@ -69,33 +70,40 @@ class Timers:
                     connection, {timer.case_id for timer in timers}, self._stage.decider
                 )
                 work = Work(self._stage.source, self._stage.decider, known, cases)
-                for timer in timers:
-                    self._fire(work, timer)
+                fired = [timer for timer in timers if self._fire(work, timer)]
                 await work.finish(self._stage.vault)
                 await work.write(connection)
                 await connection.execute(
                     _DONE,
-                    [timer.case_id for timer in timers],
-                    [timer.kind for timer in timers],
-                    [timer.due for timer in timers],
+                    [timer.case_id for timer in fired],
+                    [timer.kind for timer in fired],
+                    [timer.due for timer in fired],
                 )
         metrics.count_recorded(work.told)
-        metrics.TIMERS_FIRED.inc(len(timers))
+        metrics.TIMERS_FIRED.inc(len(fired))
         if work.told:
             self._relay.wake()
-        return len(timers)
+        return len(fired)
 
-    def _fire(self, work: Work, timer: Timer) -> None:
+    def _fire(self, work: Work, timer: Timer) -> bool:
+        """Whether the timer is done with; that of a case that was set aside meanwhile is not."""
         row = work.cases[timer.case_id]
+        if row.parked is not None:
+            return False
         command = self._stage.decider(timer.case_id).on_time(timer)
-        if command is None or row.parked is not None:
-            return
+        if command is None:
+            return True
         try:
             with work.attempt(row):
                 work.act(row, command, Origin())
         except Refused as refused:
             # The state says the timer has nothing to do here any more; that is how timers end.
             _log.info("timer_found_nothing", kind=timer.kind, rule=refused.rule)
+        except Exception:  # noqa: BLE001 - see below
+            # One case's fault must not keep the other timers from firing; this one stays.
+            _log.exception("timer_failed", kind=timer.kind, case=str(timer.case_id))
+            return False
+        return True
 
 
 async def give_up_waiting_once(stage: Stage) -> None:

@@ -21,7 +21,7 @@ from shared.journal.rows import CaseRow, DeciderOf, JournalRow, Position, Reques
 from shared.messaging.reading import applied, token_of, with_skipped
 from shared.postgres.pool import Connection
 from shared.privacy.keys import Vault
-from shared.privacy.sealing import CaseKey, seal
+from shared.privacy.sealing import CaseKey, plain_of, seal
 
 _REACTIONS_MAX = 8
 """How often a case may answer itself in one go; beyond it the rules chase their own tail."""
@@ -186,6 +186,9 @@ class Work:
         else:
             office, synthetic, procedure = origin.office, origin.synthetic, "department"
         entry = entry_of(event, self._source)
+        private = getattr(event, "private", None)
+        if isinstance(private, Private):
+            plain_of(private)  # too much of it is refused here, where one case alone is undone
         envelope = Envelope(
             event_id=EventId(new_id()),
             type=entry.type,

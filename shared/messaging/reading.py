@@ -19,7 +19,10 @@ Seen = NewType("Seen", dict[str, str])
 """
 
 _SHORT = 12
+_PASSED_OVER = "0" * _SHORT
 _SKIPPED = "skipped"
+_MISSING_MAX = 1000
+"""So many missing events may be passed over at once; a record farther ahead is only left out."""
 
 
 class Verdict(Enum):
@@ -39,8 +42,9 @@ def judge(seen: Mapping[str, str], source: Source, sequence: int, event_id: UUID
         return Verdict.APPLY
     if place > len(told):
         return Verdict.WAIT
-    same = told[place : place + _SHORT] == event_id.hex[-_SHORT:]
-    return Verdict.SKIP if same else Verdict.CONTRADICTION
+    if told[place : place + _SHORT] in (event_id.hex[-_SHORT:], _PASSED_OVER):
+        return Verdict.SKIP
+    return Verdict.CONTRADICTION
 
 
 def applied(seen: Mapping[str, str], source: Source, event_id: UUID) -> Seen:
@@ -52,14 +56,15 @@ def applied(seen: Mapping[str, str], source: Source, event_id: UUID) -> Seen:
 def passed_over(seen: Mapping[str, str], source: Source, sequence: int, event_id: UUID) -> Seen:
     """What has been seen when an operator decided to go on without a record.
 
-    Its place counts as told, and so do the places before it that never came. A record that was
-    told already changes nothing.
+    Its place counts as told, and so do the places before it that never came: should one of them
+    come after all, it is skipped. A record that was
+    told already changes nothing, nor does one so far ahead that its number must be wrong.
     """
     told = seen.get(source.value, "")
     missing = sequence - 1 - len(told) // _SHORT
-    if missing < 0:
+    if not 0 <= missing <= _MISSING_MAX:
         return Seen(dict(seen))
-    filled = told + "0" * (_SHORT * missing) + event_id.hex[-_SHORT:]
+    filled = told + _PASSED_OVER * missing + event_id.hex[-_SHORT:]
     return Seen({**seen, source.value: filled})
 
 

@@ -65,6 +65,14 @@ def seal(
     Raises:
         Refused: there is more of it than one block holds.
     """
+    plain = plain_of(private)
+    nonce = os.urandom(NONCE_BYTES)
+    bound_to = _bound_to(type_, case_id, event_id)
+    return _PREFIX + _text(nonce + AESGCM(key.material).encrypt(nonce, plain, bound_to))
+
+
+def plain_of(private: Private) -> bytes:
+    """What a block seals. Raises Refused when there is more of it than one block holds."""
     plain = private.model_dump_json(exclude_none=True).encode()
     if len(plain) > PLAIN_BYTES_MAX:
         raise Refused(
@@ -73,9 +81,7 @@ def seal(
             found=f"{len(plain)} bytes",
             because=Because.INPUT,
         )
-    nonce = os.urandom(NONCE_BYTES)
-    bound_to = _bound_to(type_, case_id, event_id)
-    return _PREFIX + _text(nonce + AESGCM(key.material).encrypt(nonce, plain, bound_to))
+    return plain
 
 
 def unseal(
