@@ -1,0 +1,340 @@
+"""Stages on a real database and a real log, without their processes: for tests of the shell.
+
+A `Site` is one database with every stage's schema. The topics are shared by all tests: a site
+begins at the end that the log had when it was made, as if nothing had been told before.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+import asyncpg
+
+from services.executor.decider import DECIDER as EXECUTOR
+from services.intake.commands import LodgeApplication
+from services.intake.decider import DECIDER as INTAKE
+from services.intake.state import claim_of
+from services.notify.decider import DECIDER as NOTIFY
+from services.routing.decider import DECIDER as ROUTING
+from services.routing.decider import DEPARTMENT_DECIDER
+from services.signing.decider import DECIDER as SIGNING
+from shared.errors import Refused
+from shared.events.intake import Applicant
+from shared.holding import ResolveParked
+from shared.identifiers import ApplicantRef, CaseId, Channel, Role, Source, Step, new_id
+from shared.journal.desk import Answer, Desk, Wish
+from shared.journal.inbox import Inbox
+from shared.journal.relay import Relay
+from shared.journal.resolving import Resolution, Resolving
+from shared.journal.restore import restore
+from shared.journal.rows import AnyDecider
+from shared.journal.service import working_calendar
+from shared.journal.surroundings import Stage, listening
+from shared.journal.timers import Timers
+from shared.journal.work import Origin
+from shared.messaging.log import Place, open_log
+from shared.messaging.topics import CASE_EVENTS, DEPARTMENT_EVENTS
+from shared.postgres.migrations import migrate
+from shared.postgres.pool import Limits, Pool, open_pool
+from shared.privacy.keys import Vault
+from shared.privacy.master import MasterKeys
+from shared.procedures.catalogue import load_catalogue
+from tests.facts import DepartmentFacts, Written, publish
+
+TOPIC_NAMES: Final = (CASE_EVENTS, DEPARTMENT_EVENTS)
+DECIDERS: Final[Mapping[Source, AnyDecider]] = {
+    decider.source: decider for decider in (INTAKE, ROUTING, EXECUTOR, SIGNING, NOTIFY)
+}
+MASTER: Final = MasterKeys({1: b"m" * 32}, current=1)
+LOOKUP_KEY: Final = b"l" * 32
+EDITION: Final = "2016-08-25"
+LIMITS: Final = Limits(connections_min=0, connections_max=12)
+WAIT_S_MAX: Final = 30.0
+POLL_S: Final = 0.02
+
+catalogue = cache(load_catalogue)
+calendar = cache(working_calendar)
+
+
+async def until(
+    holds: Callable[[], Awaitable[bool]], what: str, within_s: float = WAIT_S_MAX
+) -> None:
+    """Ask again and again until it holds; fails after a while, saying what did not come."""
+    try:
+        async with asyncio.timeout(within_s):
+            while not await holds():  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(POLL_S)
+    except TimeoutError:
+        raise AssertionError(f"not within {within_s} s: {what}") from None
+
+
+def staff() -> list[Written]:
+    """The department of these tests, all of one office."""
+    told = DepartmentFacts()
+    told.member("aigul", Role.OFFICE_SPECIALIST)
+    told.member("head", Role.HEAD)
+    told.member("deputy", Role.HEAD)
+    told.member("bolat", Role.RESPONSIBLE_EXECUTOR)
+    told.member("dana", Role.RESPONSIBLE_EXECUTOR)
+    told.member("timur", Role.OPERATOR)
+    told.member("admin", Role.ADMINISTRATOR)
+    return told.written
+
+
+@dataclass
+class Running:
+    """One stage with its shell, without the loops: a test says when it reads and sends."""
+
+    stage: Stage
+    relay: Relay
+    inbox: Inbox
+    desk: Desk
+    resolving: Resolving
+    timers: Timers
+    bootstrap: str
+    _sending: asyncio.Task[None] | None = field(default=None)
+
+    @property
+    def pool(self) -> Pool:
+        """The stage's own schema."""
+        return self.stage.pool
+
+    async def read(self, batch_max: int = 500) -> int:
+        """Read from where the database stopped to the end of the log; how many records."""
+        rows = await self.pool.fetch("SELECT topic, partition, next FROM offsets")
+        offsets = {(row["topic"], row["partition"]): row["next"] for row in rows}
+        count = 0
+        async with open_log(self.bootstrap, TOPIC_NAMES, offsets) as log:
+            async for records in log.read_to(await log.ends(), batch_max):
+                count += len(records)
+                await self.inbox.take(records)
+        return count
+
+    def send(self) -> None:
+        """Let the relay run from now on."""
+        if self._sending is None:
+            self._sending = asyncio.create_task(self.relay.run())
+
+    async def stop_sending(self) -> None:
+        """Stop the relay."""
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+    async def sent(self) -> None:
+        """Until the outbox is empty."""
+        self.send()
+        self.relay.wake()
+        await until(self._outbox_is_empty, f"the outbox of {self.stage.source} is empty")
+
+    async def _outbox_is_empty(self) -> bool:
+        return not await self.pool.fetchval("SELECT count(*) FROM outbox")
+
+    async def perform(self, command: Any, **origin: Any) -> Answer:
+        """One command of a person."""
+        return await self.desk.perform(Wish(command, Origin(**origin)))
+
+    async def resolve(
+        self, case_id: CaseId, how: str = "retried", at: tuple[int, int] = (0, 0)
+    ) -> Resolution:
+        """What the operator does about a case; `at` names the record to skip."""
+        command = ResolveParked(
+            case_id=case_id,
+            actor="operator:timur",
+            partition=at[0],
+            offset=at[1],
+            how="skipped" if how == "skipped" else "retried",
+            reason="seen to",
+        )
+        return await self.resolving.resolve(command, Origin())
+
+    async def events(self, case_id: CaseId) -> list[str]:
+        """The names of this stage's own events of a case, in order."""
+        rows = await self.pool.fetch(
+            "SELECT event_type FROM journal WHERE case_id = $1 ORDER BY sequence", case_id
+        )
+        return [row["event_type"].split(".")[2] for row in rows]
+
+    async def parked(self, case_id: CaseId) -> str | None:
+        """Why a case is set aside; None when it flows."""
+        reason: str | None = await self.pool.fetchval(
+            "SELECT parked FROM cases WHERE case_id = $1", case_id
+        )
+        return reason
+
+    async def aside(self, case_id: CaseId) -> list[tuple[int, int, bool]]:
+        """Partition, offset and whether it waits, of each record of a case that stands aside."""
+        rows = await self.pool.fetch(
+            'SELECT partition, "offset", waits FROM parked WHERE case_id = $1'
+            ' ORDER BY partition, "offset"',
+            case_id,
+        )
+        return [(row["partition"], row["offset"], row["waits"]) for row in rows]
+
+
+class Site:
+    """See the module. Made by the fixture `site`, closed by it."""
+
+    def __init__(self, postgres_url: str, template: str, bootstrap: str, vault: Vault) -> None:
+        self.name = f"site_{secrets.token_hex(6)}"
+        self.bootstrap = bootstrap
+        self.vault = vault
+        self.floor: dict[Place, int] = {}
+        self._admin_url = postgres_url
+        self._template = template
+        self._stack = AsyncExitStack()
+        self._running: list[Running] = []
+        self._backups: list[str] = []
+
+    @property
+    def url(self) -> str:
+        """The site's database."""
+        return self._admin_url.rpartition("/")[0] + f"/{self.name}"
+
+    async def open(self) -> None:
+        """Make the database; from here on is this site's log."""
+        await self._admin(f'CREATE DATABASE "{self.name}" TEMPLATE "{self._template}"')
+        async with open_log(self.bootstrap, TOPIC_NAMES) as log:
+            self.floor = await log.ends()
+
+    async def close(self) -> None:
+        """Stop all stages and drop what was made."""
+        await self.stop()
+        for name in (self.name, *self._backups):
+            await self._admin(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    async def stop(self) -> None:
+        """Stop all stages; the database stays."""
+        for running in self._running:
+            await running.stop_sending()
+        self._running.clear()
+        await self._stack.aclose()
+
+    async def start(self, source: Source, *, publish_wait_s: float = 10.0) -> Running:
+        """A stage, restored as at its start. It reads and sends when it is told to."""
+        stage = await self.stage(source)
+        await self._begin_at_floor(stage.pool)
+        await restore(stage, self.bootstrap)
+        relay = Relay(self.url, source.value, self.bootstrap)
+        inbox = Inbox(stage, relay)
+        desk = Desk(
+            stage, relay, publish_wait_s=publish_wait_s, backlog_limit_s=5.0, read_wait_s=2.0
+        )
+        running = Running(
+            stage,
+            relay,
+            inbox,
+            desk,
+            Resolving(stage, relay, inbox),
+            Timers(stage, relay),
+            self.bootstrap,
+        )
+        self._running.append(running)
+        return running
+
+    async def stage(self, source: Source) -> Stage:
+        """A stage on its schema, as it lies there."""
+        pool = await self._stack.enter_async_context(await self._pool(source))
+        return Stage(
+            cases=DECIDERS[source],
+            pool=pool,
+            vault=self.vault,
+            procedures=catalogue(),
+            calendar=calendar(),
+            department=DEPARTMENT_DECIDER if source is Source.ROUTING else listening(source),
+            weighs_loads=source is Source.ROUTING,
+        )
+
+    async def tell(self, records: Iterable[Written]) -> list[tuple[int, int]]:
+        """Put records into the log; the partition and offset of each."""
+        return await publish(self.bootstrap, records)
+
+    async def application(
+        self,
+        iin: str = "880101300017",
+        *,
+        by_rule: Sequence[Step] = (),
+        key: str | None = None,
+        **given: Any,
+    ) -> Wish:
+        """A wish to lodge an application for home education."""
+        applicant = (await self.vault.applicants([iin]))[iin]
+        case_id = CaseId(new_id())
+        command = LodgeApplication(
+            case_id=case_id,
+            actor="staff:aigul",
+            procedure="home-education",
+            edition=EDITION,
+            channel=Channel.OFFICE,
+            office="almaly",
+            applicant=ApplicantRef(applicant),
+            private=given.pop("private", None)
+            or Applicant(iin=iin, surname="Canary", given_name="Person"),
+            documents=given.pop("documents", ()),
+            by_rule=tuple(by_rule),
+            **given,
+        )
+        return Wish(
+            command=command,
+            origin=Origin(office="almaly", synthetic=True, idempotency_key=key),
+            opens=True,
+            claim=claim_of(applicant, "home-education"),
+            key=(await self.vault.create_keys({case_id: applicant}))[case_id],
+        )
+
+    async def forget(self, source: Source) -> None:
+        """Drop a stage's schema and make it anew, empty. The stage must have been stopped."""
+        connection = await asyncpg.connect(self.url)
+        try:
+            await connection.execute(f"DROP SCHEMA {source.value} CASCADE")
+        finally:
+            await connection.close()
+        await make_schemas(self.url, [source])
+
+    async def back_up(self) -> str:
+        """Copy the whole database as it is; nobody may be connected. The copy's name."""
+        name = f"{self.name}_{len(self._backups)}"
+        await self._admin(f'CREATE DATABASE "{name}" TEMPLATE "{self.name}"')
+        self._backups.append(name)
+        return name
+
+    async def bring_back(self, backup: str) -> None:
+        """Restore the database from a copy."""
+        await self._admin(f'DROP DATABASE "{self.name}" WITH (FORCE)')
+        await self._admin(f'CREATE DATABASE "{self.name}" TEMPLATE "{backup}"')
+
+    async def _pool(self, source: Source) -> Pool:
+        return await open_pool(
+            self.url, schema=source.value, application_name=source.value, limits=LIMITS
+        )
+
+    async def _begin_at_floor(self, pool: Pool) -> None:
+        await pool.executemany(
+            "INSERT INTO offsets (topic, partition, next) VALUES ($1, $2, $3)"
+            " ON CONFLICT DO NOTHING",
+            [(topic, partition, at) for (topic, partition), at in self.floor.items()],
+        )
+
+    async def _admin(self, statement: str) -> None:
+        connection = await asyncpg.connect(self._admin_url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+async def make_schemas(url: str, sources: Iterable[Source]) -> None:
+    """The tables of these stages, each in its schema."""
+    for source in sources:
+        pool = await open_pool(url, schema=source.value, application_name="test", limits=LIMITS)
+        async with pool, pool.acquire() as connection:
+            await migrate(connection, files("shared.journal") / "migrations", source.value)
+
+
+__all__ = ["Answer", "Refused", "Running", "Site", "make_schemas", "staff", "until"]
