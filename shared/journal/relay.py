@@ -123,6 +123,8 @@ class Relay:
         if future is None:
             future = asyncio.get_running_loop().create_future()
             self._waiting[position] = future
+            if not self._leads:
+                self._stirred.set()
         try:
             async with asyncio.timeout(wait_s):
                 return await asyncio.shield(future)
