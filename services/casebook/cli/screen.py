@@ -72,7 +72,7 @@ class Screen:
         elif not rows:
             self.say(empty)
         else:
-            self.out.print(self.table(rows, columns))
+            self.show(self.table(rows, columns))
 
     def record(self, values: Values) -> None:
         """One thing: its values below each other, or as one JSON object."""
@@ -84,7 +84,7 @@ class Screen:
             grid = Table.grid(padding=(0, 2))
             for name, value in values.items():
                 grid.add_row(Text(name.replace("_", " "), style="bold"), self.text(value))
-            self.out.print(grid)
+            self.show(grid)
 
     def line(self, values: Values) -> None:
         """One JSON object in a line."""
@@ -92,8 +92,15 @@ class Screen:
 
     def show(self, *what: object) -> None:
         """Something for people, when they are asked for a table."""
-        if self.form is Form.TABLE:
+        if self.form is not Form.TABLE:
+            return
+        if self.out.is_terminal:
             self.out.print(*what)
+            return
+        with self.out.capture() as written:
+            self.out.print(*what)
+        for line in written.get().splitlines():
+            self._write(line.rstrip())
 
     def plain(self, text: str) -> None:
         """Lines as they are."""
