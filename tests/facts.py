@@ -307,10 +307,13 @@ class CaseFacts(Teller):
         event = PersonalDataErased(applicant=self.applicant, erased_at=self.clock)
         return self.tell(Source.INTAKE, event, actor="operator:timur")
 
-    def resolved(self, source: Source, at: tuple[int, int], how: str) -> Written:
+    def resolved(
+        self, source: Source, at: tuple[int, int], how: str, record: EventId | None = None
+    ) -> Written:
         """An operator dealt with a parked record."""
         event = ParkedResolved.model_validate(
             {
+                "record": record,
                 "partition": at[0],
                 "offset": at[1],
                 "how": how,

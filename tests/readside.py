@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -155,10 +156,12 @@ async def read_side(bootstrap: str, url: str) -> AsyncIterator[ReadSide]:
         yield ReadSide(bootstrap, url, pool)
 
 
-def token(staff: str, office: str, *roles: Role) -> dict[str, str]:
+def token(
+    staff: str, office: str, *roles: Role, lifetime: timedelta = timedelta(hours=1)
+) -> dict[str, str]:
     """The header by which somebody asks."""
-    private = KEY.as_dict(private=True)
-    text = issue({k: str(v) for k, v in private.items()}, staff=staff, office=office, roles=roles)
+    private = {name: str(value) for name, value in KEY.as_dict(private=True).items()}
+    text = issue(private, staff=staff, office=office, roles=roles, lifetime=lifetime)
     return {"Authorization": f"Bearer {text}"}
 
 

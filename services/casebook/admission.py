@@ -5,7 +5,7 @@ records of a parked case are kept in order behind it. An operator's `ParkedResol
 although the case is parked: casebook looks at the record again, or skips it, and goes on.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -92,21 +92,14 @@ def retry(file: CaseFile) -> None:
     What fails again parks the case again, with all later ones behind it. The queue is loaded.
     """
     queue, file.queue, file.parked = file.queue, [], None
-    skipped = set(_skipped(queue))
     for arrival in queue:
-        if not file.flows:
-            file.queue.append(arrival)
-        elif arrival.position in skipped:
-            _pass_over(file, arrival)
-        else:
+        if arrival.resolves is not None:
+            _remember_skipped(file, arrival.resolves)
+    for arrival in queue:
+        if file.flows:
             _take(file, arrival)
-
-
-def _skipped(queue: Sequence[Arrival]) -> Iterable[tuple[int, int]]:
-    for arrival in queue:
-        word = arrival.resolves
-        if word is not None and word.how == "skipped":
-            yield word.partition, word.offset
+        else:
+            file.queue.append(arrival)
 
 
 def _take(file: CaseFile, arrival: Arrival) -> None:
@@ -114,7 +107,7 @@ def _take(file: CaseFile, arrival: Arrival) -> None:
     fact, place = arrival.fact, arrival.place
     if _is_repeated(file, arrival):
         return
-    if is_skipped(file.seen, _token(arrival)):
+    if _is_skipped(file, arrival):
         _pass_over(file, arrival)
         return
     if fact is None or place is None:
@@ -175,25 +168,33 @@ def _wait(file: CaseFile, arrival: Arrival, place: Place) -> None:
 
 
 def _go_on_without(file: CaseFile, word: ParkedResolved) -> None:
-    """An operator skipped a record that waits here: what is missing before it will not come."""
-    at = (word.partition, word.offset)
-    held = next((key for key, each in file.waiting.items() if each.position == at), None)
-    if held is not None and word.how == "skipped":
+    """An operator skipped a record; if it waits here, what is missing before it will not come."""
+    _remember_skipped(file, word)
+    held = next((at for at, each in file.waiting.items() if _is_skipped(file, each)), None)
+    if held is not None:
         _pass_over(file, file.waiting.pop(held))
 
 
+def _remember_skipped(file: CaseFile, word: ParkedResolved) -> None:
+    if word.how == "skipped":
+        token = token_of(word.record, word.partition, word.offset)
+        file.seen = with_skipped(file.seen, token)
+
+
+def _is_skipped(file: CaseFile, arrival: Arrival) -> bool:
+    """By its event; by its position when who skipped it could not read it."""
+    event_id = arrival.place.event_id if arrival.place is not None else None
+    return any(
+        is_skipped(file.seen, token_of(each, *arrival.position)) for each in (event_id, None)
+    )
+
+
 def _pass_over(file: CaseFile, arrival: Arrival) -> None:
-    """Leave a record out, for good; its place counts as told, and those before it (D7)."""
+    """Leave a record out; its place counts as told, and so do those before it (D7)."""
     file.last = arrival
-    file.seen = with_skipped(file.seen, _token(arrival))
     if arrival.place is not None:
         file.seen = passed_over(file.seen, *arrival.place)
         _wake(file, arrival.place.source)
-
-
-def _token(arrival: Arrival) -> str:
-    event_id = arrival.fact.envelope.event_id if arrival.fact is not None else None
-    return token_of(event_id, *arrival.position)
 
 
 def _park(file: CaseFile, arrival: Arrival, reason: str) -> None:

@@ -38,7 +38,7 @@ _log = structlog.get_logger()
 
 VERSION: Final = "1.0.0"
 _AGAIN_S: Final = 1.0
-_GARBAGE_THRESHOLD: Final = 50_000
+GARBAGE_THRESHOLDS: Final = (50_000, 20, 50)
 """Folding makes many short-lived objects and no cycles; Python's own 700 costs it a third."""
 
 
@@ -119,7 +119,7 @@ class Runner:
             read_wait_s=settings.read_wait_s,
         )
         gc.freeze()
-        gc.set_threshold(_GARBAGE_THRESHOLD, 20, 50)
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
         _log.info("ready", schema=schema)
         await asyncio.Event().wait()
 

@@ -1,7 +1,7 @@
 """The fold on a real log and a real database: what is applied, skipped, waits, is parked."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 import asyncpg
@@ -9,16 +9,18 @@ import pytest
 
 from deploy.local.broker import LocalBroker
 from services.casebook import folding, offsets
-from services.casebook.arrivals import arrival_of, raw_of
+from services.casebook.arrivals import Arrival, arrival_of, raw_of
+from services.casebook.following import MIGRATIONS
 from shared.errors import Conflict
 from shared.events.event import Event
 from shared.events.intake import WithdrawalRequested
 from shared.events.signing import NotificationSigned
 from shared.identifiers import Role, Source, Step
 from shared.messaging.log import open_log
-from shared.messaging.topics import CASE_EVENTS, TOPICS
-from tests.facts import DIGEST, START, CaseFacts, DepartmentFacts, publish
-from tests.readside import MIGRATIONS, ReadSide, fresh_log, migrate, read_side
+from shared.messaging.topics import CASE_EVENTS
+from shared.postgres.migrations import migrate
+from tests.facts import DIGEST, START, CaseFacts, DepartmentFacts, Written, publish
+from tests.readside import ReadSide, fresh_log, read_side
 
 
 @pytest.fixture
@@ -61,6 +63,7 @@ async def test_a_case_is_seen_at_each_step_of_its_way(side: ReadSide) -> None:
         ("signed", "notify", "issue", 6),
         ("issued", "notify", None, 6),
     ]
+    row = await status(side, case)
     assert (row["executor"], row["outcome"], row["due_at"]) == ("bolat", "granted", None)
     assert row["registration_number"] == case.number
     assert row["result_number"] == f"{case.number}/1"
@@ -110,21 +113,40 @@ async def test_facts_of_different_sources_may_come_in_any_order(side: ReadSide) 
         assert one[name] == other[name], name
 
 
-SPOILT = {
-    "contradiction": lambda case: case.tell(Source.INTAKE, _withdrawal(case), sequence=1, turn=0),
-    "unknown-type": lambda case: case.withdrawal_requested().but(
-        type=b"qyzmet.intake.something-new.v9"
+SPOILT: dict[str, tuple[str, Callable[[CaseFacts], Written]]] = {
+    "another event in its place": (
+        "contradiction",
+        lambda case: case.tell(Source.INTAKE, _withdrawal(case), sequence=1, turn=0),
     ),
-    "malformed": lambda case: case.withdrawal_requested().but(value=b'{"no": "such field"}'),
-    "malformed: attribute": lambda case: case.withdrawal_requested().but(source=b"nobody"),
-    "malformed: header": lambda case: case.withdrawal_requested().but(actor=b"\xff\xfe"),
-    "malformed: the record has no value": lambda case: replace(
-        case.withdrawal_requested(), value=None
+    "an unknown type": (
+        "unknown-type",
+        lambda case: case.withdrawal_requested().but(type=b"qyzmet.intake.something-new.v9"),
     ),
-    "malformed: the key": lambda case: replace(
-        CaseFacts().withdrawal_requested(), key=str(case.case_id).encode()
+    "not of its form": (
+        "malformed",
+        lambda case: case.withdrawal_requested().but(value=b'{"no": "such field"}'),
     ),
-    "unfoldable": lambda case: case.withdrawal_requested().but(actor=b"staff:\x00"),
+    "not JSON": ("malformed", lambda case: case.withdrawal_requested().but(value=b"\xff{")),
+    "a source that is none": (
+        "malformed",
+        lambda case: case.withdrawal_requested().but(source=b"nobody"),
+    ),
+    "a header that is not UTF-8": (
+        "malformed: header",
+        lambda case: case.withdrawal_requested().but(actor=b"\xff\xfe"),
+    ),
+    "no value": (
+        "malformed: the record has no value",
+        lambda case: replace(case.withdrawal_requested(), value=None),
+    ),
+    "the key of another case": (
+        "malformed: the key",
+        lambda case: replace(CaseFacts().withdrawal_requested(), key=str(case.case_id).encode()),
+    ),
+    "refused by the database": (
+        "unfoldable: CheckViolationError",
+        lambda case: case.tell(Source.INTAKE, _withdrawal(case), actor="staff:unlucky"),
+    ),
 }
 
 
@@ -132,25 +154,40 @@ def _withdrawal(case: CaseFacts) -> Event:
     return WithdrawalRequested(requested_at=case.clock)
 
 
-@pytest.mark.parametrize("reason", SPOILT)
-async def test_a_record_that_cannot_be_folded_parks_its_case_only(
-    side: ReadSide, reason: str
-) -> None:
-    case, other = CaseFacts(), CaseFacts()
-    case.lodged()
-    spoilt = SPOILT[reason](case)
-    later = case.registered()
+async def test_a_record_that_cannot_be_folded_parks_its_case_only(side: ReadSide) -> None:
+    other = CaseFacts()
+    other.straight_through()
+    cases = {what: CaseFacts() for what in SPOILT}
+    rounds = [[case.lodged() for case in cases.values()], other.written[:3]]
+    rounds.append([SPOILT[what][1](case) for what, case in cases.items()])
+    rounds += [other.written[3:], [case.registered() for case in cases.values()]]
+    await side.pool.execute("ALTER TABLE timeline ADD CHECK (actor <> 'staff:unlucky')")
     async with side.folding():
-        positions = await side.tell(
-            case.written[0], *other.straight_through()[:3], spoilt, *other.written[3:], later
-        )
-        assert (await parked(side, case) or "").startswith(reason)
-        assert (await status(side, case))["state"] == "lodged"
+        await side.tell(*(record for each in rounds for record in each))
+        for what, case in cases.items():
+            reason = await parked(side, case) or ""
+            assert reason.startswith(SPOILT[what][0]), (what, reason)
+            assert (await status(side, case))["state"] == "lodged"
+            rows = await side.pool.fetch(
+                'SELECT reason FROM parked WHERE case_id = $1 ORDER BY "offset"', case.case_id
+            )
+            assert [row["reason"] is None for row in rows] == [False, True]
         assert (await status(side, other))["state"] == "issued"
-        rows = await side.pool.fetch('SELECT "offset", reason FROM parked ORDER BY "offset"')
-        assert [row["offset"] for row in rows] == [positions[4][1], positions[8][1]]
-        assert [row["reason"] is None for row in rows] == [False, True]
-        assert await side.pool.fetchval("SELECT count(*) FROM status WHERE erased") == 0
+
+
+async def test_a_skipped_gap_is_gone_over(side: ReadSide) -> None:
+    case = CaseFacts()
+    case.lodged()
+    case.withdrawal_requested()
+    late = case.registered()
+    async with side.folding():
+        positions = await side.tell(case.written[0], late)
+        assert (await status(side, case))["state"] == "lodged"
+        await side.tell(case.resolved(Source.ROUTING, positions[1], "skipped", late.event_id))
+        assert await side.pool.fetchval("SELECT count(*) FROM waiting") == 0
+        assert (await status(side, case))["state"] == "lodged"
+        await side.tell(case.erased())
+        assert (await status(side, case))["erased"]
 
 
 async def test_a_record_without_a_case_stands_alone(side: ReadSide) -> None:
@@ -166,16 +203,20 @@ async def test_an_operator_skips_and_the_case_goes_on(side: ReadSide) -> None:
     case = CaseFacts()
     case.lodged()
     spoilt = case.withdrawal_requested().but(type=b"qyzmet.intake.something-new.v9")
+    record = spoilt.event_id
     later = [case.registered(), case.assigned()]
     async with side.folding():
         positions = await side.tell(case.written[0], spoilt, *later)
         assert await parked(side, case) is not None
-        await side.tell(case.resolved(Source.ROUTING, positions[1], "retried"))
+        await side.tell(case.resolved(Source.ROUTING, positions[1], "retried", record))
         assert (await parked(side, case) or "").startswith("unknown-type")
-        await side.tell(case.resolved(Source.ROUTING, positions[1], "skipped"), case.drafted())
+        skipped = case.resolved(Source.ROUTING, positions[1], "skipped", record)
+        await side.tell(skipped, case.drafted())
         assert await parked(side, case) is None
         assert (await status(side, case))["state"] == "drafted"
         assert await side.pool.fetchval("SELECT count(*) FROM parked") == 0
+        await side.tell(spoilt)
+        assert await parked(side, case) is None
         live = await side.tables()
     await side.drop()
     async with side.folding():
@@ -294,7 +335,7 @@ async def test_records_that_were_folded_are_not_folded_again(side: ReadSide) -> 
     await publish(side.bootstrap, case.straight_through())
     async with open_log(side.bootstrap, [CASE_EVENTS]) as log, side.pool.acquire() as connection:
         await offsets.load(connection)
-        arrivals = []
+        arrivals: list[Arrival] = []
         while len(arrivals) < 6:
             arrivals += [arrival_of(raw_of(record)) for record in await log.poll(200, 100)]
         assert await folding.fold(connection, arrivals) == 0
@@ -368,4 +409,3 @@ async def test_the_schema_is_made_by_any_number_of_replicas(side: ReadSide) -> N
 
     made = await asyncio.gather(make(), make(), make())
     assert sorted(map(len, made)) == [0, 0, 1]
-    assert [topic.name for topic in TOPICS]

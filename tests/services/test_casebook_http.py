@@ -1,0 +1,349 @@
+"""Casebook asked over HTTP: who sees what, how fresh it is, and what the live feed says."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy.local.broker import LocalBroker
+from deploy.local.postgres import LocalPostgres
+from services.casebook.settings import Settings
+from shared.clock import now
+from shared.identifiers import DEPARTMENT, ApplicantRef, Role, new_id
+from shared.postgres.migrations import migrate
+from shared.postgres.pool import open_pool
+from shared.privacy.keys import Vault
+from shared.privacy.master import read_lookup_key, read_master_keys
+from tests.facts import IIN, CaseFacts, DepartmentFacts, Written
+from tests.readside import ReadSide, read_side, served, settings_of, token
+
+CLERK = token("aigul", "almaly", Role.OFFICE_SPECIALIST)
+HEAD = token("head", "almaly", Role.HEAD)
+BOLAT = token("bolat", "almaly", Role.RESPONSIBLE_EXECUTOR)
+STRANGER = token("saule", "medeu", Role.OFFICE_SPECIALIST)
+OPERATOR = token("timur", "almaly", Role.OPERATOR)
+
+
+@dataclass
+class Office:
+    """A department at work: the log, the read side, the vault."""
+
+    side: ReadSide
+    settings: Settings
+    vault: Vault
+    staff: DepartmentFacts
+
+    async def case(self, office: str = "almaly") -> CaseFacts:
+        """A case whose key lies in the vault."""
+        applicant = (await self.vault.applicants([IIN]))[IIN]
+        case = CaseFacts(office=office, applicant=applicant)
+        case.key = (await self.vault.create_keys({case.case_id: applicant}))[case.case_id]
+        return case
+
+    async def tell(self, *records: Written) -> str:
+        """Publish and fold; the last position as a client is told it."""
+        partition, offset = (await self.side.tell(*records))[-1]
+        return f"{partition}:{offset}"
+
+
+@pytest.fixture
+async def office(
+    broker: LocalBroker, postgres: LocalPostgres, database: str, tmp_path: Path
+) -> AsyncIterator[Office]:
+    async with read_side(broker.bootstrap, database) as side:
+        settings = settings_of(
+            tmp_path, bootstrap=broker.bootstrap, url=database, privacy_url=database
+        )
+        pool = await open_pool(database, schema="public", application_name="test")
+        async with pool:
+            async with pool.acquire() as connection:
+                await migrate(connection, files("shared.privacy") / "migrations", "public")
+            master = read_master_keys(settings.master_key_file)
+            vault = Vault(pool, master, read_lookup_key(settings.lookup_key_file))
+            staff = DepartmentFacts()
+            nobody = ApplicantRef(new_id())
+            staff.key = (await vault.create_keys({DEPARTMENT: nobody}))[DEPARTMENT]
+            staff.member("aigul", Role.OFFICE_SPECIALIST)
+            staff.member("bolat", Role.RESPONSIBLE_EXECUTOR)
+            staff.member("head", Role.HEAD)
+            staff.member("saule", Role.OFFICE_SPECIALIST, office="medeu")
+            yield Office(side, settings, vault, staff)
+
+
+async def test_what_an_office_asks_and_what_another_never_sees(office: Office) -> None:
+    mine, foreign = await office.case(), await office.case("medeu")
+    mine.lodged()
+    mine.registered()
+    mine.assigned()
+    foreign.lodged()
+    async with served(office.settings) as client:
+        at = await office.tell(*office.staff.written, *foreign.written, *mine.written)
+        case = f"/cases/{mine.case_id}"
+        found = (await client.get(case, headers=CLERK, params={"min_position": at})).json()
+        assert found["case"]["state"] == "assigned"
+        assert found["case"]["executor"] == "bolat"
+        assert found["case"]["due"]["clause"] == "R3 5.3"
+        assert found["case"]["position"] in found["as_of"]["positions"]
+        assert found["parked"] is None
+
+        timeline = (await client.get(f"{case}/timeline", headers=CLERK)).json()
+        assert [fact["clauses"] for fact in timeline["facts"]] == [
+            ["R3 5.1"], ["R3 5.1"], ["R3 5.2"],
+        ]  # fmt: skip
+        assert [fact["private"] for fact in timeline["facts"]] == ["sealed", "none", "sealed"]
+        assert all(fact["held"] for fact in timeline["facts"])
+        paged = await client.get(f"{case}/timeline", headers=CLERK, params={"limit": 2})
+        assert paged.json()["next"] == 2
+
+        for path in (case, f"{case}/timeline", f"{case}/timeline?open=true"):
+            refused = await client.get(path, headers=STRANGER)
+            assert (refused.status_code, refused.json()["type"]) == (404, "/problems/missing")
+            nothing = path.replace(str(mine.case_id), str(new_id()))
+            assert (await client.get(nothing, headers=STRANGER)).json() == refused.json()
+            assert (await client.get(path)).status_code == 401
+
+        asked = await client.post("/applicants/status", headers=CLERK, json={"iin": IIN})
+        assert [each["case_id"] for each in asked.json()["cases"]] == [str(mine.case_id)]
+        asked = await client.post("/applicants/status", headers=OPERATOR, json={"iin": IIN})
+        assert len(asked.json()["cases"]) == 2
+        assert "Canary" not in asked.text
+        reference = {"applicant": str(mine.applicant)}
+        asked = await client.post("/applicants/status", headers=STRANGER, json=reference)
+        assert [each["case_id"] for each in asked.json()["cases"]] == [str(foreign.case_id)]
+        asked = await client.post("/applicants/status", headers=CLERK, json={})
+        assert asked.status_code == 422
+
+        counted = (await client.get("/counts", headers=CLERK)).json()["counts"]
+        assert [(each["office"], each["stage"], each["open"]) for each in counted] == [
+            ("almaly", "executor", 1)
+        ]
+
+
+async def test_sealed_parts_open_for_those_who_may(office: Office) -> None:
+    case = await office.case()
+    case.lodged()
+    today = now().date()
+    office.staff.member("gone", Role.OFFICE_SPECIALIST, active=False)
+    office.staff.member("ill", Role.OFFICE_SPECIALIST)
+    office.staff.away("ill", today - timedelta(days=2), today + timedelta(days=2))
+    async with served(office.settings) as client:
+        await office.tell(*office.staff.written, *case.written)
+        path = f"/cases/{case.case_id}/timeline?open=true"
+        opened = (await client.get(path, headers=CLERK)).json()["facts"][0]
+        assert (opened["private"], opened["opened"]["surname"]) == ("opened", "Canary")
+        for who in (
+            OPERATOR,
+            token("gone", "almaly", Role.OFFICE_SPECIALIST),
+            token("ill", "almaly", Role.OFFICE_SPECIALIST),
+            token("unknown", "almaly", Role.HEAD),
+        ):
+            refused = await client.get(path, headers=who)
+            assert refused.status_code == 403
+            assert "Canary" not in refused.text
+        await office.vault.erase([case.case_id])
+        destroyed = (await client.get(path, headers=CLERK)).json()["facts"][0]
+        assert (destroyed["private"], destroyed["opened"]) == ("erased", None)
+        await office.tell(case.erased())
+        found = await client.get(path, headers=CLERK)
+        assert found.json()["erased"]
+        assert "Canary" not in found.text
+
+
+async def test_erasures_are_applied_again_before_anything_is_served(office: Office) -> None:
+    case, kept = await office.case(), await office.case()
+    case.lodged()
+    case.erased()
+    async with office.side.folding():
+        await office.tell(*office.staff.written, kept.lodged(), *case.written)
+    assert set(await office.vault.keys([case.case_id, kept.case_id])) == {
+        case.case_id, kept.case_id,
+    }  # fmt: skip
+    async with served(office.settings) as client:
+        assert set(await office.vault.keys([case.case_id, kept.case_id])) == {kept.case_id}
+        path = f"/cases/{kept.case_id}/timeline?open=true"
+        assert "Canary" in (await client.get(path, headers=CLERK)).text
+
+
+async def test_queues_hold_what_a_role_has_to_do(office: Office) -> None:
+    cases = [await office.case() for _ in range(6)]
+    for count, case in enumerate(cases[:5]):
+        for step in (case.lodged, case.registered, case.assigned, case.drafted, case.signed)[
+            : count + 1
+        ]:
+            step()
+    cases[5].clock += timedelta(days=900)
+    cases[5].lodged()
+    async with served(office.settings) as client:
+        records = [record for case in cases for record in case.written]
+        await office.tell(*office.staff.written, *records)
+
+        async def queue(name: str, who: dict[str, str], **params: str) -> httpx.Response:
+            return await client.get(f"/queues/{name}", headers=who, params=params)
+
+        async def ids(name: str, who: dict[str, str], **params: str) -> list[str]:
+            found = await queue(name, who, **params)
+            assert found.status_code == 200, found.text
+            return [each["case_id"] for each in found.json()["cases"]]
+
+        number = [str(case.case_id) for case in cases]
+        assert await ids("to-register", CLERK) == [number[0], number[5]]
+        assert await ids("to-assign", HEAD) == [number[1]]
+        assert await ids("to-draft", BOLAT) == [number[2]]
+        assert await ids("to-draft", HEAD, executor="somebody") == []
+        assert await ids("to-sign", HEAD) == [number[3]]
+        assert await ids("to-issue", CLERK) == [number[4]]
+        assert await ids("to-register", STRANGER) == []
+        assert await ids("to-sign", OPERATOR) == [number[3]]
+        assert (await queue("to-assign", CLERK)).status_code == 403
+        first = (await queue("to-register", CLERK, limit="1")).json()
+        assert [each["case_id"] for each in first["cases"]] == [number[0]]
+        assert first["cases"][0]["overdue"]
+        rest = await ids("to-register", CLERK, limit="1", after=first["next"])
+        assert rest == [number[5]]
+        assert (await queue("to-register", CLERK, after="nonsense")).status_code == 422
+
+
+async def test_who_is_here_today_and_who_acts(office: Office) -> None:
+    case, today = await office.case(), now().date()
+    office.staff.away("head", today, today + timedelta(days=1))
+    office.staff.acting("aigul", today - timedelta(days=1), today + timedelta(days=1))
+    case.lodged()
+    case.registered()
+    case.assigned()
+    async with served(office.settings) as client:
+        await office.tell(*office.staff.written, *case.written)
+        found = (await client.get("/directory", headers=CLERK)).json()["staff"]
+        assert [each["staff"] for each in found] == ["aigul", "bolat", "head"]
+        assert [each["roles"] for each in found] == [
+            ["head", "office-specialist"], ["responsible-executor"], [],
+        ]  # fmt: skip
+        assert [each["open"] for each in found] == [0, 1, 0]
+        assert [each["away"] for each in found] == [False, False, True]
+        assert all(each["name"] is None for each in found)
+        opened = (await client.get("/directory?open=true", headers=CLERK)).json()["staff"]
+        assert opened[0]["name"] == "Full Name of aigul"
+        assert (await client.get("/queues/to-assign", headers=CLERK)).status_code == 200
+
+
+async def test_freshness_parked_and_positions(office: Office) -> None:
+    case = await office.case()
+    case.lodged()
+    case.written.append(case.registered().but(value=b"{}"))
+    case.written.pop(1)
+    async with served(office.settings) as client:
+        at = await office.tell(*office.staff.written, *case.written)
+        fresh = (await client.get("/freshness", headers=CLERK)).json()
+        assert len(fresh["partitions"]) == 13
+        assert fresh["folds_here"]
+        assert at in fresh["as_of"]["positions"]
+        found = (await client.get(f"/cases/{case.case_id}", headers=CLERK)).json()
+        assert found["parked"].startswith("malformed")
+        parked = (await client.get("/parked", headers=OPERATOR)).json()["parked"]
+        assert [(each["case_id"], each["position"]) for each in parked] == [(str(case.case_id), at)]
+        assert (await client.get("/parked", headers=STRANGER)).json()["parked"] == []
+        partition, offset = at.split(":")
+        late = await client.get(
+            "/counts", headers=CLERK, params={"min_position": f"{partition}:{int(offset) + 1}"}
+        )
+        assert late.status_code == 503
+        assert late.headers["retry-after"] == "1"
+        wrong = await client.get("/counts", headers=CLERK, params={"min_position": "77:1"})
+        assert wrong.status_code == 422
+
+
+@asynccontextmanager
+async def listening(
+    client: httpx.AsyncClient, who: dict[str, str], last: str | None = None
+) -> AsyncIterator[AsyncIterator[dict[str, str]]]:
+    headers = who if last is None else {**who, "Last-Event-ID": last}
+    async with client.stream("GET", "/feed", headers=headers) as response:
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        yield events(response)
+
+
+async def events(response: httpx.Response) -> AsyncIterator[dict[str, str]]:
+    event: dict[str, str] = {}
+    async for line in response.aiter_lines():
+        name, _, value = line.partition(": ")
+        if name and name != "retry":
+            event[name] = value
+        elif not name and "event" in event:
+            yield event
+            event = {}
+
+
+async def following(stream: AsyncIterator[dict[str, str]]) -> dict[str, str]:
+    async with asyncio.timeout(15):
+        return await anext(stream)
+
+
+async def heard(stream: AsyncIterator[dict[str, str]], count: int) -> list[int]:
+    """The numbers of the next changes."""
+    numbers: list[int] = []
+    while len(numbers) < count:
+        event = await following(stream)
+        if event["event"] == "changed":
+            numbers += [each["change"] for each in json.loads(event["data"])["changes"]]
+    return numbers
+
+
+async def test_the_feed_tells_what_changed_and_resumes_without_loss(office: Office) -> None:
+    case, foreign = await office.case(), await office.case("medeu")
+    async with served(office.settings) as client:
+        await office.tell(*office.staff.written)
+        async with listening(client, CLERK) as stream:
+            connected = await following(stream)
+            assert connected["event"] == "connected"
+            await office.tell(foreign.lodged())
+            at = await office.tell(case.lodged())
+            changed = await following(stream)
+        assert changed["event"] == "changed"
+        told = json.loads(changed["data"])["changes"]
+        assert [(each["case_id"], each["position"]) for each in told] == [(str(case.case_id), at)]
+        assert "Canary" not in str(changed)
+        for record in (case.registered(), case.assigned(), case.drafted()):
+            await office.tell(record)
+        async with listening(client, CLERK, changed["id"]) as stream:
+            missed = await heard(stream, 3)
+            await office.tell(case.signed())
+            live = await heard(stream, 1)
+        numbers = [told[0]["change"], *missed, *live]
+        assert numbers == sorted(set(numbers))
+        async with listening(client, OPERATOR, connected["id"]) as stream:
+            began = int(connected["id"].partition(":")[2])
+            every = list(range(began + 1, live[0] + 1))
+            assert await heard(stream, len(every)) == every
+        for stranger in ("elsewhere:1", "nonsense", connected["id"] + "999"):
+            async with listening(client, CLERK, stranger) as stream:
+                assert (await following(stream))["event"] == "reload"
+
+
+async def test_a_restart_of_casebook_loses_no_change(office: Office) -> None:
+    case = await office.case()
+    async with served(office.settings) as client:
+        await office.tell(case.lodged())
+        async with listening(client, CLERK) as stream:
+            last = (await following(stream))["id"]
+    async with office.side.folding():
+        await office.tell(case.registered())
+    async with served(office.settings) as client:
+        await office.tell(case.assigned())
+        async with listening(client, CLERK, last) as stream:
+            assert len(await heard(stream, 2)) == 2
+
+
+async def test_a_token_that_ends_ends_the_stream(office: Office) -> None:
+    brief = token("aigul", "almaly", Role.OFFICE_SPECIALIST, lifetime=timedelta(seconds=2))
+    async with served(office.settings) as client, listening(client, brief) as stream:
+        assert (await following(stream))["event"] == "connected"
+        assert (await following(stream))["event"] == "expired"
+        with pytest.raises(StopAsyncIteration):
+            await following(stream)
