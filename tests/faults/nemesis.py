@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from deploy.local.environment import SERVICES
 from deploy.local.errors import CannotStart
@@ -14,6 +15,14 @@ from tests.faults.people import dice
 from tests.faults.stand import say
 
 STORES = ("kafka", "postgres")
+AT_WORK = 0.75
+DEATH_LINES = 12
+
+
+class Victim(Part, Protocol):
+    """A process that also says whether it can be used."""
+
+    def is_ready(self) -> bool: ...
 
 
 @dataclass
@@ -24,6 +33,8 @@ class Nemesis:
     seed: int
     kills_each: int
     pause_max_s: float
+    patience_s: float
+    """How long, over the whole run, it may wait for processes to be up before it kills again."""
     before_kill: Callable[[], None] = lambda: None
     """Called when the pause before a kill begins: whoever has work may bring it now."""
     killed: Counter[str] = field(default_factory=Counter)
@@ -44,6 +55,9 @@ class Nemesis:
         order = [name for name in victims for _ in range(self.kills_each)]
         rng.shuffle(order)
         for name in order:
+            # Mostly all are up and at work when it strikes; now and then somebody is starting.
+            if rng.random() < AT_WORK:
+                self._let_all_be_up()
             self.before_kill()
             if self._end.wait(rng.uniform(0.1, self.pause_max_s)):
                 break
@@ -57,23 +71,32 @@ class Nemesis:
             if part.alive:
                 continue
             if name not in STORES:
-                self.died.append(f"{name} ended by itself: {part.child.last_words(5)}")
-            say(f"{time.strftime('%X')} {name} is down: started again")
+                words = part.child.last_words(DEATH_LINES)
+                self.died.append(f"{name} ended by itself ({part.child.exit_code}):\n{words}")
+            say(f"{name} is down: started again")
             self._start(part, name)
 
-    def _kill(self, part: Part, name: str) -> None:
+    def _let_all_be_up(self) -> None:
+        began = time.monotonic()
+        while not all(part.is_ready() for part in self._parts().values()):
+            if self._end.wait(0.1) or time.monotonic() - began > self.patience_s:
+                break
+            self.look()
+        self.patience_s -= time.monotonic() - began
+
+    def _kill(self, part: Victim, name: str) -> None:
         part.kill()
         self.killed[name] += 1
-        say(f"{time.strftime('%X')} killed {name}, for the {self.killed[name]}. time")
+        say(f"killed {name}, for the {self.killed[name]}. time")
         self._start(part, name)
 
-    def _start(self, part: Part, name: str) -> None:
+    def _start(self, part: Victim, name: str) -> None:
         try:
             part.start()
         except CannotStart as fault:
             # A store may find something of its killed self still there; the next look tries again.
             say(f"{name} does not start: {fault}")
 
-    def _parts(self) -> dict[str, Part]:
-        own: dict[str, Part] = {name: self.system.services[name] for name in SERVICES}
+    def _parts(self) -> dict[str, Victim]:
+        own: dict[str, Victim] = {name: self.system.services[name] for name in SERVICES}
         return {**own, "kafka": self.system.broker, "postgres": self.system.postgres}

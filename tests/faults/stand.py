@@ -59,7 +59,7 @@ def show_logs(system: LocalSystem) -> None:
 
 def say(text: str) -> None:
     """Something for whoever reads a failure, or runs with -s."""
-    print(text, flush=True)  # noqa: T201 - pytest shows it with a failure
+    print(time.strftime("%X"), text, flush=True)  # noqa: T201 - pytest shows it with a failure
 
 
 async def quiet(system: LocalSystem, within_s: float = QUIET_WITHIN_S) -> None:

@@ -27,12 +27,18 @@ class Size:
     kills_each: int
     pause_max_s: float
     """The longest pause between two kills."""
+    patience_s: float
+    """How long in all the nemesis waits for processes to be up again."""
     step_pause_max_s: float
     """The longest pause of staff between two steps."""
     answer_within_s: float
 
 
-SIZE = Size(2_000, 50, 20, 5.0, 40.0, 300.0) if FULL else Size(200, 10, 3, 2.5, 5.0, 120.0)
+SIZE = (
+    Size(2_000, 50, 20, 4.0, 1_200.0, 60.0, 300.0)
+    if FULL
+    else Size(200, 10, 3, 1.5, 50.0, 5.0, 120.0)
+)
 VICTIMS = 8
 # In full size it belongs to the long tests, in the small one to all.
 pytestmark = [pytest.mark.timeout(3600 if FULL else 420), *([pytest.mark.fault] if FULL else [])]
@@ -52,8 +58,10 @@ async def test_no_kill_loses_or_doubles_anything() -> None:
         assert hired.position is not None
         await read_by_all(system, "department-events", 0, int(hired.position.partition(":")[2]))
         nemesis = await under_fire(system, clients, seed)
+        say("all work is done, all kills are made")
         await ready(system)
         await quiet(system)
+        say("quiet")
         nemesis.look()
         history.faults += nemesis.died
         say(f"{sum(nemesis.killed.values())} kills: {dict(nemesis.killed)}")
@@ -65,7 +73,7 @@ async def test_no_kill_loses_or_doubles_anything() -> None:
 async def under_fire(system: LocalSystem, clients: Clients, seed: int) -> Nemesis:
     """Cases run all the while; with each kill comes its share of the applications."""
     work = Feed(SIZE.straight, SIZE.kills_each * VICTIMS)
-    nemesis = Nemesis(system, seed, SIZE.kills_each, SIZE.pause_max_s, work.bring)
+    nemesis = Nemesis(system, seed, SIZE.kills_each, SIZE.pause_max_s, SIZE.patience_s, work.bring)
     people, rng = applicants(), dice(seed, "work")
     try:
         async with asyncio.TaskGroup() as group:
