@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from deploy.local.system import LocalSystem
 from tests.faults.clients import Clients, Command, Declined
 from tests.faults.history import Told
 from tests.faults.people import BY_NAME, SIGNERS, STAFF, application
+from tests.faults.stand import read_by_all
 
 PROCEDURES = ("employment-referral", "home-education", "prosthetic-aid")
 STRAIGHT = ("employment-referral", "home-education")
@@ -17,15 +19,16 @@ _OVER = "the case runs"
 _TOO_LATE = (_OVER, "only the holder of a case decides on it")
 
 
-async def hire(clients: Clients) -> Told:
-    """Everybody into the directory, the administrator first; the answer to the last entry."""
-    last: Told | None = None
+async def opened(clients: Clients, system: LocalSystem) -> None:
+    """Everybody is in the directory, and every service has read it: work may begin."""
+    hired: Told | None = None
     for one in STAFF:
         body = {"office": one.office, "roles": [one.role], "full_name": one.name.title()}
         path = f"/staff/{one.name}"
-        last = await clients.tell(Command("routing", "PUT", path, body, _key("hire"), "admin"))
-    assert last is not None
-    return last
+        hired = await clients.tell(Command("routing", "PUT", path, body, _key("hire"), "admin"))
+    assert hired is not None
+    assert hired.position is not None
+    await read_by_all(system, "department-events", 0, int(hired.position.partition(":")[2]))
 
 
 async def lodge_straight(

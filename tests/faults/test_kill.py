@@ -14,8 +14,8 @@ from tests.faults.clients import Clients
 from tests.faults.history import History
 from tests.faults.nemesis import Nemesis
 from tests.faults.people import applicants, dice
-from tests.faults.robots import CaseWork, hire, lodge_straight
-from tests.faults.stand import FULL, judge, new_seed, quiet, read_by_all, ready, say, standing
+from tests.faults.robots import CaseWork, lodge_straight, opened
+from tests.faults.stand import FULL, judge, new_seed, quiet, ready, say, standing
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,7 @@ async def test_no_kill_loses_or_doubles_anything() -> None:
             system.environment, history, dice(seed, "clients"), SIZE.answer_within_s
         ) as clients,
     ):
-        hired = await hire(clients)
-        assert hired.position is not None
-        await read_by_all(system, "department-events", 0, int(hired.position.partition(":")[2]))
+        await opened(clients, system)
         nemesis = await under_fire(system, clients, seed)
         say("all work is done, all kills are made")
         await ready(system)
