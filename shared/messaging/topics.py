@@ -60,6 +60,20 @@ async def create_topics(bootstrap: str) -> list[str]:
         await admin.close()
 
 
+async def missing_topics(bootstrap: str) -> list[str]:
+    """The declared topics that are not there. Raises Unavailable."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        async with asyncio.timeout(_SET_UP_WAIT_S):
+            await admin.start()
+            existing = set(await admin.list_topics())
+    except (TimeoutError, KafkaError) as error:
+        raise Unavailable(f"topics cannot be listed: {type(error).__name__}") from error
+    finally:
+        await admin.close()
+    return [topic.name for topic in TOPICS if topic.name not in existing]
+
+
 async def delete_topics(bootstrap: str, names: list[str]) -> None:
     """Delete topics and wait until they are gone. For `log republish` and its tests only."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
