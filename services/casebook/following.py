@@ -202,6 +202,7 @@ class Follower:
     async def _retry_parked(self) -> None:
         after: CaseId | None = None
         while True:
+            self._touched = time.monotonic()
             with reachable("the read side"):
                 async with self._pool.acquire() as connection:
                     after = await folding.retry_parked(connection, after, _RETRIED_AT_ONCE)

@@ -21,6 +21,10 @@ GAP_SHOWN_S: Final = 60
 """A gap older than this is shown among the parked cases; it still heals by itself."""
 
 _ONE: Final = "SELECT * FROM status WHERE case_id = $1 AND ($2::text IS NULL OR office = $2)"
+_BY_NUMBER: Final = """
+SELECT * FROM status WHERE registration_number = $1 AND ($2::text IS NULL OR office = $2)
+ORDER BY case_id LIMIT $3
+"""
 _PARKED_REASON: Final = "SELECT parked FROM cases WHERE case_id = $1"
 _TIMELINE: Final = """
 SELECT *, kind = 'statement' OR ($2::text[])[turn + 1] = source AS held
@@ -101,6 +105,13 @@ async def offsets(connection: Connection) -> list[asyncpg.Record]:
 async def case(connection: Connection, case_id: UUID, office: str | None) -> asyncpg.Record | None:
     """The status row of one case, if there is one in that office."""
     return await connection.fetchrow(_ONE, case_id, office)
+
+
+async def by_number(
+    connection: Connection, number: str, office: str | None
+) -> list[asyncpg.Record]:
+    """The cases under a registration number: one, unless somebody broke the rule."""
+    return await connection.fetch(_BY_NUMBER, number, office, LIST_MAX)
 
 
 async def parked_reason(connection: Connection, case_id: UUID) -> str | None:

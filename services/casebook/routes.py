@@ -36,7 +36,7 @@ from shared.errors import Because, Refused
 from shared.http.positions import MinPosition
 from shared.http.problems import Missing
 from shared.http.tokens import Caller
-from shared.identifiers import CaseId, EventId, Role, Source, Step
+from shared.identifiers import CaseId, EventId, RegistrationNumber, Role, Source, Step
 from shared.postgres.pool import Connection
 
 router = APIRouter(tags=["casebook"])
@@ -52,6 +52,18 @@ _QUEUES: Final[Mapping[str, tuple[Source, frozenset[Role]]]] = MappingProxyType(
     }
 )
 _TIMELINE_MAX: Final = 500
+
+
+@router.get("/cases")
+async def find_cases(
+    number: RegistrationNumber, book: Book, reader: Reader, min_position: MinPosition = None
+) -> CasesAnswer:
+    """The case under a registration number, if it is one of the caller's office."""
+    async with book.reading(min_position) as connection:
+        as_of = fresh_of(await queries.offsets(connection))
+        rows = await queries.by_number(connection, number, scope(reader))
+    at = now()
+    return CasesAnswer(cases=[status_of(row, at) for row in rows], next=None, as_of=as_of)
 
 
 @router.get("/cases/{case_id}")
