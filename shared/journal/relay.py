@@ -6,11 +6,9 @@ producer away and starts again from the lowest row of the outbox.
 """
 
 import asyncio
-import json
 import random
-from collections.abc import Sequence
+import time
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,24 +18,32 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from shared.errors import Unavailable
-from shared.events.envelope import to_headers
-from shared.identifiers import DEPARTMENT
+from shared.journal.publication import Publications, Published
 from shared.journal.rows import Position, lock_class
-from shared.messaging.topics import CASE_EVENTS, DEPARTMENT_EVENTS
+from shared.journal.sending import send_round, start_producer, stop_producer
+from shared.messaging.topics import CASE_EVENTS
 from shared.observability import metrics
+from shared.postgres.faults import TRANSIENT
 from shared.postgres.pool import Connection, Limits, connect
 
 _log = structlog.get_logger()
 
 ROUND_MAX: Final = 500
 _ROUND_WAIT_S: Final = 10.0
-_STOP_WAIT_S: Final = 3.0
 _START_WAIT_S: Final = 10.0
 _POLL_S: Final = 0.5
-_RECENT_MAX: Final = 5000
 _NOTIFY_GAP_S: Final = 0.02
 _BACK_OFF_MAX_S: Final = 3.0
 _STALE_S: Final = 5.0
+
+_PASSING: Final = (
+    Unavailable,
+    KafkaError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    *TRANSIENT,
+)
+"""Whatever of the broker's or the database's: start again, with new connections."""
 
 _LIMITS: Final = Limits(connect_s=10.0, statement_s=10.0)
 
@@ -56,7 +62,7 @@ WITH sent AS (
 INSERT INTO published (position, partition, "offset")
 SELECT * FROM sent ON CONFLICT (position) DO NOTHING
 """
-_OLDEST: Final = "SELECT recorded_at FROM outbox ORDER BY position LIMIT 1"
+_OLDEST: Final = "SELECT position, recorded_at FROM outbox ORDER BY position LIMIT 1"
 _PLACES: Final = 'SELECT position, partition, "offset" FROM published WHERE position = ANY($1)'
 _EVICT: Final = """
 SELECT pg_terminate_backend(pid) FROM pg_locks
@@ -64,18 +70,6 @@ WHERE locktype = 'advisory' AND classid::bigint = $1 AND objid::bigint = $2
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND pid <> pg_backend_pid()
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """Where in the log an event is."""
-
-    topic: str
-    partition: int
-    offset: int
-
-    def __str__(self) -> str:
-        return f"{self.partition}:{self.offset}"
 
 
 class Relay:
@@ -86,10 +80,12 @@ class Relay:
         self._schema = schema
         self._bootstrap = bootstrap
         self._wake = asyncio.Event()
-        self._waiting: dict[Position, asyncio.Future[Published]] = {}
-        self._recent: dict[Position, Published] = {}
-        """What was published just now, for who asks a moment later."""
+        self._publications = Publications()
+        self._lowest: int | None = None
         self._oldest: datetime | None = None
+        """Position and time of the lowest row of the outbox, as last seen."""
+        self._moved_at = time.monotonic()
+        """When the outbox was last seen to be empty or to have another lowest row."""
         self._leads = False
         self._recorded = False
         """Something of ours waits for a leader elsewhere."""
@@ -117,21 +113,7 @@ class Relay:
 
     async def published(self, position: Position, wait_s: float) -> Published | None:
         """Where the event at `position` went; None when the log took longer than `wait_s`."""
-        if (place := self._recent.get(position)) is not None:
-            return place
-        future = self._waiting.get(position)
-        if future is None:
-            future = asyncio.get_running_loop().create_future()
-            self._waiting[position] = future
-            if not self._leads:
-                self._stirred.set()
-        try:
-            async with asyncio.timeout(wait_s):
-                return await asyncio.shield(future)
-        except TimeoutError:
-            return None
-        finally:
-            self._waiting.pop(position, None)
+        return await self._publications.of(position, wait_s)
 
     async def run(self) -> None:
         """Send for ever; ends only by cancellation."""
@@ -147,9 +129,7 @@ class Relay:
             try:
                 await self._lead()
                 back_off_s = 0.1
-            except (Unavailable, KafkaError, TimeoutError, OSError) as fault:
-                _log.warning("relay_starts_again", schema=self._schema, fault=type(fault).__name__)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+            except _PASSING as fault:
                 _log.warning("relay_starts_again", schema=self._schema, fault=type(fault).__name__)
             self._leads = False
             metrics.PRODUCER_RESTARTS.inc()
@@ -160,13 +140,13 @@ class Relay:
         connection = await self._connect("relay")
         try:
             await self._become_leader(connection)
-            producer = await self._producer()
+            producer = await start_producer(self._bootstrap)
             try:
                 self._leads = True
                 await self._rounds(connection, producer)
             finally:
                 self._leads = False
-                await _stop(producer)
+                await stop_producer(producer)
         finally:
             connection.terminate()
 
@@ -180,32 +160,17 @@ class Relay:
         )
 
     async def _become_leader(self, connection: Connection) -> None:
+        since = time.monotonic()
         while not await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", *self._lock):
-            if self.backlog_age_s() > _STALE_S:
-                # The leader is frozen or cut off: end its session, and with it its lock. Should
-                # it wake up and send once more, readers skip what they have seen.
+            stuck_s = time.monotonic() - max(since, self._moved_at)
+            if self._lowest is not None and stuck_s > _STALE_S:
+                # The leader is frozen or cut off: nothing moves at all. End its session, and with
+                # it its lock. Should it wake up and send once more, readers skip what they have
+                # seen. Each leader gets this long: two that evict each other send nothing.
                 _log.warning("relay_leader_evicted", schema=self._schema)
                 await connection.execute(_EVICT, *self._lock)
+                since = time.monotonic()
             await asyncio.sleep(_POLL_S)
-
-    async def _producer(self) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
-            acks="all",
-            enable_idempotence=True,
-            compression_type="zstd",
-            max_batch_size=256 * 1024,
-            max_request_size=8 * 1024 * 1024,
-            linger_ms=1,
-            request_timeout_ms=8000,
-        )
-        try:
-            async with asyncio.timeout(_START_WAIT_S):
-                await producer.start()
-        except BaseException:
-            await _stop(producer)
-            raise
-        return producer
 
     async def _rounds(self, connection: Connection, producer: AIOKafkaProducer) -> None:
         while True:
@@ -217,14 +182,14 @@ class Relay:
                         await self._wake.wait()
                 continue
             with metrics.PUBLISH_SECONDS.time():
-                sent = await _send_round(producer, rows)
+                sent = await send_round(producer, rows)
             await connection.execute(
                 _MOVE,
                 [position for position, _ in sent],
                 [place.partition for _, place in sent],
                 [place.offset for _, place in sent],
             )
-            self._tell(dict(sent))
+            self._publications.tell(dict(sent))
             metrics.EVENTS_PUBLISHED.inc(len(sent))
             await connection.execute(f"NOTIFY {self._schema}_published")
 
@@ -241,13 +206,7 @@ class Relay:
                     await self._watch_with(connection)
                 finally:
                     connection.terminate()
-            except (
-                Unavailable,
-                OSError,
-                TimeoutError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-            ) as fault:
+            except _PASSING as fault:
                 _log.warning("relay_watch_again", schema=self._schema, fault=type(fault).__name__)
                 await asyncio.sleep(_POLL_S)
 
@@ -257,74 +216,35 @@ class Relay:
                 async with asyncio.timeout(_POLL_S):
                     await self._stirred.wait()
             self._stirred.clear()
-            self._oldest = await connection.fetchval(_OLDEST)
-            metrics.OUTBOX_AGE.set(self.backlog_age_s())
-            if not self._leads:
-                if self._recorded:
-                    self._recorded = False
-                    await connection.execute(f"NOTIFY {self._schema}_outbox")
-                if self._waiting:
-                    await self._look_up(connection)
+            self._note_oldest(await connection.fetchrow(_OLDEST))
+            if self._recorded and not self._leads:
+                self._recorded = False
+                await connection.execute(f"NOTIFY {self._schema}_outbox")
+            # The leader looks, too: what somebody waits for may have been sent by the one before.
+            if awaited := self._publications.awaited:
+                await self._look_up(connection, awaited)
             await asyncio.sleep(_NOTIFY_GAP_S)
 
-    async def _look_up(self, connection: Connection) -> None:
-        rows = await connection.fetch(_PLACES, list(self._waiting))
-        self._tell(
+    def _note_oldest(self, row: asyncpg.Record | None) -> None:
+        lowest = None if row is None else row["position"]
+        if lowest is None or lowest != self._lowest:
+            self._moved_at = time.monotonic()
+        self._lowest = lowest
+        self._oldest = None if row is None else row["recorded_at"]
+        metrics.OUTBOX_AGE.set(self.backlog_age_s())
+
+    async def _look_up(self, connection: Connection, awaited: list[Position]) -> None:
+        rows = await connection.fetch(_PLACES, awaited)
+        self._publications.tell(
             {
                 Position(row["position"]): Published(CASE_EVENTS, row["partition"], row["offset"])
                 for row in rows
             }
         )
 
-    def _tell(self, places: dict[Position, Published]) -> None:
-        self._recent.update(places)
-        for stale in list(self._recent)[: max(0, len(self._recent) - _RECENT_MAX)]:
-            del self._recent[stale]
-        for position, place in places.items():
-            future = self._waiting.get(position)
-            if future is not None and not future.done():
-                future.set_result(place)
-
     def _woken(self, *_: object) -> None:
         self._wake.set()
 
     def _heard(self, *_: object) -> None:
-        if self._waiting and not self._leads:
+        if self._publications.awaited and not self._leads:
             self._stirred.set()
-
-
-async def _send_round(
-    producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]
-) -> list[tuple[Position, Published]]:
-    """One round of pipelined sends: all or an exception.
-
-    Raises KafkaError or TimeoutError when any record was not acknowledged in time.
-    """
-    async with asyncio.timeout(_ROUND_WAIT_S):
-        acks = []
-        for row in rows:
-            case_id = row["case_id"]
-            acks.append(
-                await producer.send(
-                    DEPARTMENT_EVENTS if case_id == DEPARTMENT else CASE_EVENTS,
-                    row["data"].encode(),
-                    key=str(case_id).encode(),
-                    headers=to_headers(json.loads(row["attributes"])),
-                )
-            )
-        places = await asyncio.gather(*acks)
-    if any(place.offset < 0 for place in places):
-        raise Unavailable("the broker acknowledged without telling the offset")
-    return [
-        (Position(row["position"]), Published(place.topic, place.partition, place.offset))
-        for row, place in zip(rows, places, strict=True)
-    ]
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    """Stop, but never wait long: with the broker gone `stop` may not return at all."""
-    try:
-        async with asyncio.timeout(_STOP_WAIT_S):
-            await producer.stop()
-    except (TimeoutError, KafkaError) as fault:
-        _log.warning("producer_left_behind", fault=type(fault).__name__)

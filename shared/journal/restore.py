@@ -13,14 +13,16 @@ import structlog
 from aiokafka import ConsumerRecord
 
 from shared.errors import Unavailable
-from shared.journal.rows import lock_cases
+from shared.events.envelope import Fact, from_headers
+from shared.journal.rows import lock_cases, lock_class
 from shared.journal.surroundings import Stage
 from shared.journal.work import Work
 from shared.messaging.log import Log, Place, open_log
 from shared.messaging.reading import Verdict, judge
-from shared.messaging.records import incoming
+from shared.messaging.records import Incoming, incoming
 from shared.messaging.topics import TOPICS, partitions_of
 from shared.postgres.faults import reachable
+from shared.postgres.pool import Connection
 
 _log = structlog.get_logger()
 
@@ -35,21 +37,18 @@ _OFFSETS: Final = "SELECT topic, partition, next, last_event_id FROM offsets"
 _PUBLISHED: Final = """
 WITH told AS (
     SELECT j.position, p.partition, p."offset"
-    FROM unnest($1::uuid[], $2::int[], $3::smallint[], $4::bigint[])
-         AS p (case_id, sequence, partition, "offset")
-    JOIN journal j USING (case_id, sequence)
+    FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::smallint[], $5::bigint[])
+         AS p (case_id, sequence, event_id, partition, "offset")
+    JOIN journal j USING (case_id, sequence, event_id)
 ), sent AS (
     DELETE FROM outbox WHERE position IN (SELECT position FROM told)
 )
 INSERT INTO published (position, partition, "offset") SELECT * FROM told
 ON CONFLICT (position) DO NOTHING
 """
-_DONE_ERRANDS: Final = """
-DELETE FROM errands WHERE event_id IN
-    (SELECT (attributes::json ->> 'causationid')::uuid FROM journal
-     WHERE attributes::json ->> 'causationid' IS NOT NULL)
-"""
+_DONE_ERRANDS: Final = "DELETE FROM errands WHERE event_id = ANY($1::uuid[])"
 """The outcome of an errand is told with the errand's event as its cause."""
+_ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock($1, $2)"
 
 
 class AnotherLog(Exception):
@@ -77,8 +76,6 @@ async def restore(stage: Stage, bootstrap: str) -> int:
         async for records in log.read_to(ends, _BATCH):
             restored += await _take_own(stage, records)
     if restored:
-        with reachable("the journal"):
-            await stage.pool.execute(_DONE_ERRANDS)
         _log.warning("own_facts_restored", stage=stage.source.value, events=restored)
     return restored
 
@@ -112,7 +109,7 @@ async def check_log(
                 continue
             del missing[place]
             remembered = last[place]
-            if remembered is not None and incoming(record).event_id != remembered:
+            if remembered is not None and dict(record.headers).get("ce_id") != _text(remembered):
                 raise AnotherLog(
                     f"{place[0]} {place[1]}: the record at {record.offset} is not the one read "
                     "before; this is another log (qyzmet log repair)"
@@ -129,23 +126,41 @@ async def _take_own(stage: Stage, records: Sequence[ConsumerRecord]) -> int:
         return 0
     with reachable("the journal"):
         async with stage.pool.acquire() as connection, connection.transaction():
-            known = await stage.known(connection)
-            case_ids = {record.case_id for record, _ in own}
-            cases = await lock_cases(connection, case_ids, stage.decider)
-            work = Work(stage.source, stage.decider, known, cases)
-            restored = 0
-            for record, fact in own:
-                row, envelope = cases[record.case_id], fact.envelope
-                verdict = judge(row.seen, envelope.source, envelope.sequence, envelope.event_id)
-                if verdict is Verdict.APPLY:
-                    work.restore(row, fact, record.data)
-                    restored += 1
-            await work.write(connection)
-            await connection.execute(
-                _PUBLISHED,
-                [record.case_id for record, _ in own],
-                [fact.envelope.sequence for _, fact in own],
-                [record.partition for record, _ in own],
-                [record.offset for record, _ in own],
-            )
-    return restored
+            # Another replica may be restoring the same, and blank rows cannot be locked.
+            await connection.execute(_ONE_AT_A_TIME, lock_class("restore"), _schema_of(stage))
+            return await _restore(connection, stage, own)
+
+
+async def _restore(
+    connection: Connection, stage: Stage, own: Sequence[tuple[Incoming, Fact]]
+) -> int:
+    known = await stage.known(connection)
+    case_ids = {record.case_id for record, _ in own}
+    cases = await lock_cases(connection, case_ids, stage.decider)
+    work = Work(stage.source, stage.decider, known, cases)
+    lacking = []
+    for record, fact in own:
+        row, envelope = cases[record.case_id], fact.envelope
+        verdict = judge(row.seen, envelope.source, envelope.sequence, envelope.event_id)
+        if verdict is Verdict.APPLY:
+            work.restore(row, fact, from_headers(record.headers), record.data)
+            lacking.append(envelope.causation_id)
+    await work.write(connection)
+    await connection.execute(_DONE_ERRANDS, [cause for cause in lacking if cause is not None])
+    await connection.execute(
+        _PUBLISHED,
+        [record.case_id for record, _ in own],
+        [fact.envelope.sequence for _, fact in own],
+        [fact.envelope.event_id for _, fact in own],
+        [record.partition for record, _ in own],
+        [record.offset for record, _ in own],
+    )
+    return len(lacking)
+
+
+def _text(event_id: UUID) -> bytes:
+    return str(event_id).encode()
+
+
+def _schema_of(stage: Stage) -> int:
+    return lock_class(stage.source.value)

@@ -4,7 +4,7 @@ Everything here is synchronous and undone by `attempt` when a case fails, so tha
 or command leaves nothing behind. `finish` seals and chains what was decided, `write` stores it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ from shared.decider import Command, Errand, Known, Timer
 from shared.events.catalogue import entry_of
 from shared.events.codec import encode
 from shared.events.envelope import Envelope, Fact, ProcedureRef, canonical, chain_hash
-from shared.events.event import ERASED, Event, Private
+from shared.events.event import ERASED, Event, Private, private_of
 from shared.events.holder import ParkedResolved
 from shared.events.intake import ApplicationLodged
 from shared.identifiers import DEPARTMENT, CaseId, EventId, Source, new_id
@@ -94,15 +94,18 @@ class Work:
         self._timers.extend(decider.timers(fact))
         self._settle(row)
 
-    def restore(self, row: CaseRow, fact: Fact, data: bytes) -> None:
-        """Take back a fact of our own that the log has and our journal lacks (D18)."""
+    def restore(self, row: CaseRow, fact: Fact, attributes: Mapping[str, str], data: bytes) -> None:
+        """Take back a fact of our own that the log has and our journal lacks (D18).
+
+        Its attributes are taken as they stand in the log: they are what the chain hashes.
+        """
         envelope = fact.envelope
         self.fold(row, fact)
         self._errands.extend(self._decider_of(row.case_id).errands(fact, row.state))
         request = request_of(envelope)
         if request is not None:
             self._requests.append(request)
-        text = canonical(envelope.attributes())
+        text = canonical(attributes)
         row.head = chain_hash(text, data)
         self._journal.append(_journal_row(envelope, text, data, row.head))
 
@@ -137,7 +140,7 @@ class Work:
         sealed = {
             draft.row.case_id
             for draft in self._drafts
-            if isinstance(getattr(draft.event, "private", None), Private)
+            if isinstance(private_of(draft.event), Private)
         } - self.keys.keys()
         if sealed:
             assert vault is not None, "a stage that tells private things needs the vault"
@@ -186,7 +189,7 @@ class Work:
         else:
             office, synthetic, procedure = origin.office, origin.synthetic, "department"
         entry = entry_of(event, self._source)
-        private = getattr(event, "private", None)
+        private = private_of(event)
         if isinstance(private, Private):
             plain_of(private)  # too much of it is refused here, where one case alone is undone
         envelope = Envelope(
@@ -245,7 +248,7 @@ class Work:
 
     def _journal_row(self, draft: _Draft) -> JournalRow:
         envelope, event, row = draft.envelope, draft.event, draft.row
-        private = getattr(event, "private", None)
+        private = private_of(event)
         if isinstance(private, Private):
             key = self.keys.get(row.case_id)
             block = (

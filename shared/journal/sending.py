@@ -1,0 +1,82 @@
+"""The producer of the relay: one life, one round of sends at a time, everything under a timeout."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from shared.errors import Unavailable
+from shared.events.envelope import to_headers
+from shared.identifiers import DEPARTMENT
+from shared.journal.publication import Published
+from shared.journal.rows import Position
+from shared.messaging.topics import CASE_EVENTS, DEPARTMENT_EVENTS
+
+_log = structlog.get_logger()
+
+_START_WAIT_S: Final = 10.0
+_ROUND_WAIT_S: Final = 10.0
+_STOP_WAIT_S: Final = 3.0
+
+
+async def start_producer(bootstrap: str) -> AIOKafkaProducer:
+    """An idempotent producer, connected. Raises KafkaError or TimeoutError."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        acks="all",
+        enable_idempotence=True,
+        compression_type="zstd",
+        max_batch_size=256 * 1024,
+        max_request_size=8 * 1024 * 1024,
+        linger_ms=1,
+        request_timeout_ms=8000,
+    )
+    try:
+        async with asyncio.timeout(_START_WAIT_S):
+            await producer.start()
+    except BaseException:
+        await stop_producer(producer)
+        raise
+    return producer
+
+
+async def send_round(
+    producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]
+) -> list[tuple[Position, Published]]:
+    """One round of pipelined sends: all or an exception.
+
+    Raises KafkaError or TimeoutError when any record was not acknowledged in time.
+    """
+    async with asyncio.timeout(_ROUND_WAIT_S):
+        acks = []
+        for row in rows:
+            case_id = row["case_id"]
+            acks.append(
+                await producer.send(
+                    DEPARTMENT_EVENTS if case_id == DEPARTMENT else CASE_EVENTS,
+                    row["data"].encode(),
+                    key=str(case_id).encode(),
+                    headers=to_headers(json.loads(row["attributes"])),
+                )
+            )
+        places = await asyncio.gather(*acks)
+    if any(place.offset < 0 for place in places):
+        raise Unavailable("the broker acknowledged without telling the offset")
+    return [
+        (Position(row["position"]), Published(place.topic, place.partition, place.offset))
+        for row, place in zip(rows, places, strict=True)
+    ]
+
+
+async def stop_producer(producer: AIOKafkaProducer) -> None:
+    """Stop, but never wait long: with the broker gone `stop` may not return at all."""
+    try:
+        async with asyncio.timeout(_STOP_WAIT_S):
+            await producer.stop()
+    except (TimeoutError, KafkaError) as fault:
+        _log.warning("producer_left_behind", fault=type(fault).__name__)
