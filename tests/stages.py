@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 import asyncpg
+from aiokafka import ConsumerRecord
 
 from services.executor.decider import DECIDER as EXECUTOR
 from services.intake.commands import LodgeApplication
@@ -106,14 +107,20 @@ class Running:
 
     async def read(self, batch_max: int = 500) -> int:
         """Read from where the database stopped to the end of the log; how many records."""
+        records = await self.unread()
+        for start in range(0, len(records), batch_max):
+            await self.inbox.take(records[start : start + batch_max])
+        return len(records)
+
+    async def unread(self) -> list[ConsumerRecord]:
+        """What of the log the stage has not read."""
         rows = await self.pool.fetch("SELECT topic, partition, next FROM offsets")
         offsets = {(row["topic"], row["partition"]): row["next"] for row in rows}
-        count = 0
+        found: list[ConsumerRecord] = []
         async with open_log(self.bootstrap, TOPIC_NAMES, offsets) as log:
-            async for records in log.read_to(await log.ends(), batch_max):
-                count += len(records)
-                await self.inbox.take(records)
-        return count
+            async for records in log.read_to(await log.ends()):
+                found += records
+        return found
 
     def send(self) -> None:
         """Let the relay run from now on."""

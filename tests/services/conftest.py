@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from importlib.resources import files
 
 import pytest
+import structlog
 
 from deploy.local.broker import LocalBroker
 from deploy.local.postgres import LocalPostgres
@@ -15,6 +16,18 @@ from shared.privacy.keys import Vault
 from tests.stages import LIMITS, LOOKUP_KEY, MASTER, Site, make_schemas
 
 TEMPLATE = "stages_template"
+
+
+@pytest.fixture(autouse=True)
+def _plain_logs() -> None:
+    """One line for each log line: structlog's own way of showing a fault takes a minute."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
 
 
 @pytest.fixture(scope="session")

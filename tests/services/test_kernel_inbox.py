@@ -1,30 +1,330 @@
 """Reading the log into a stage (D4-D7): whatever a record is, the batch goes on."""
 
-from shared.identifiers import Source, Step
-from tests.facts import CaseFacts
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from shared.identifiers import Source, Step, new_id
+from shared.journal.inbox import Hole, LogIsAhead
+from shared.journal.parked import give_up_waiting
+from shared.messaging.records import NOBODY
+from tests.facts import CaseFacts, Written
 from tests.stages import Running, Site, staff
+from tests.tables import tables_equal, tables_of
+
+ASSIGNED = ["executor-assigned"]
 
 
-async def routing_with_staff(site: Site) -> Running:
+@pytest.fixture
+async def routing(site: Site) -> Running:
+    """Routing, which knows the staff of one office."""
     await site.tell(staff())
     routing = await site.start(Source.ROUTING)
     await routing.read()
     return routing
 
 
-def case_by_rule() -> CaseFacts:
-    """A case that routing assigns by itself as soon as it reads of it."""
-    return CaseFacts(by_rule=(Step.ASSIGN,))
-
-
-async def test_a_fact_that_calls_for_a_command_is_answered_once(site: Site) -> None:
-    routing = await routing_with_staff(site)
-    case = case_by_rule()
+def registered_case() -> CaseFacts:
+    """A case that routing assigns by itself as soon as it has read both facts."""
+    case = CaseFacts(by_rule=(Step.ASSIGN,))
     case.lodged()
     case.registered()
-    await site.tell(case.written)
-    assert await routing.read() == 2
-    assert await routing.events(case.case_id) == ["executor-assigned"]
-    await site.tell(case.written)
-    assert await routing.read() == 2
-    assert await routing.events(case.case_id) == ["executor-assigned"]
+    return case
+
+
+async def told(site: Site, routing: Running, records: Sequence[Written]) -> int:
+    await site.tell(records)
+    return await routing.read()
+
+
+# ---- duplicates, re-deliveries, zombies ---------------------------------------------------------
+
+
+async def test_a_fact_that_calls_for_a_command_is_answered_once(
+    site: Site, routing: Running
+) -> None:
+    case = registered_case()
+    assert await told(site, routing, case.written) == 2
+    assert await routing.events(case.case_id) == ASSIGNED
+    assert await told(site, routing, [*case.written, *case.written]) == 4
+    assert await routing.events(case.case_id) == ASSIGNED
+    assert await routing.parked(case.case_id) is None
+
+
+async def test_a_batch_that_comes_again_changes_nothing(site: Site, routing: Running) -> None:
+    records = await unread(site, routing, registered_case().written)
+    await routing.inbox.take(records)
+    before = await tables_of(routing.pool)
+    assert await routing.inbox.take(records) == 0
+    tables_equal(before, await tables_of(routing.pool))
+
+
+async def test_a_worker_that_was_replaced_finds_nothing_to_do(site: Site, routing: Running) -> None:
+    cases = [registered_case() for _ in range(5)]
+    records = await unread(site, routing, [each for case in cases for each in case.written])
+    await routing.inbox.take(records)
+    before = await tables_of(routing.pool)
+    for some in (records[:3], records[2:7], records[-1:]):
+        assert await routing.inbox.take(some) == 0
+    tables_equal(before, await tables_of(routing.pool))
+
+
+async def test_a_batch_that_begins_before_the_database_is_read_from_there(
+    site: Site, routing: Running
+) -> None:
+    case = registered_case()
+    records = await unread(site, routing, case.written)
+    await routing.inbox.take(records[:1])
+    await routing.inbox.take(records)
+    assert await routing.events(case.case_id) == ASSIGNED
+
+
+async def test_a_batch_with_a_hole_is_not_read(site: Site, routing: Running) -> None:
+    case = registered_case()
+    records = await unread(site, routing, case.written)
+    before = await tables_of(routing.pool)
+    with pytest.raises(Hole) as hole:
+        await routing.inbox.take(records[1:])
+    place = (records[0].topic, records[0].partition)
+    assert hole.value.offsets[place] == records[0].offset
+    tables_equal(before, await tables_of(routing.pool))
+
+
+# ---- gaps ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in-one-batch", "in-two-batches"])
+async def test_a_record_waits_for_the_missing_one(
+    site: Site, routing: Running, together: bool
+) -> None:
+    case = registered_case()
+    lodged, registered = case.written
+    if not together:
+        await told(site, routing, [registered])
+        assert await routing.events(case.case_id) == []
+        assert [waits for _, _, waits in await routing.aside(case.case_id)] == [True]
+        await told(site, routing, [registered, lodged])
+    else:
+        await told(site, routing, [registered, lodged])
+    assert await routing.events(case.case_id) == ASSIGNED
+    assert await routing.aside(case.case_id) == []
+    assert not await routing.pool.fetchval("SELECT bool_or(waits) FROM cases")
+
+
+async def test_a_gap_is_given_up_after_a_while(site: Site, routing: Running) -> None:
+    case = registered_case()
+    _, registered = case.written
+    await told(site, routing, [registered])
+    async with routing.pool.acquire() as connection:
+        assert await give_up_waiting(connection, 60.0) == 0
+        assert await give_up_waiting(connection, 0.0) == 1
+        assert await give_up_waiting(connection, 0.0) == 0
+    assert await routing.parked(case.case_id) == "a record of the log is missing"
+
+
+async def test_what_waited_and_then_failed_stands_aside(site: Site, routing: Running) -> None:
+    case = registered_case()
+    lodged, registered = case.written
+    await told(site, routing, [registered])
+    await told(site, routing, [unknown_edition(lodged)])
+    reason = await routing.parked(case.case_id)
+    assert reason is not None
+    assert reason.startswith("fault in the rules")
+    assert [waits for _, _, waits in await routing.aside(case.case_id)] == [False]
+
+
+async def test_two_events_that_wait_for_one_place_are_a_contradiction(
+    site: Site, routing: Running
+) -> None:
+    case = registered_case()
+    lodged, registered = case.written
+    other = registered.but(id=str(new_id()).encode())
+    await told(site, routing, [registered, other])
+    assert await routing.parked(case.case_id) is None
+    await told(site, routing, [lodged])
+    assert await routing.parked(case.case_id) == "another event was told at this place"
+    assert len(await routing.aside(case.case_id)) == 1
+
+
+# ---- records that cannot be read ----------------------------------------------------------------
+
+
+def unknown_edition(lodged: Written) -> Written:
+    """A fact that reads well and that the rules cannot work with."""
+    assert lodged.value is not None
+    return lodged.but(value=lodged.value.replace(b'"2016-08-25"', b'"1999-01-01"'))
+
+
+def _with_header(record: Written, name: str, value: bytes | None) -> Written:
+    headers: list[tuple[str, bytes | None]] = [*_without(record, name).headers, (name, value)]
+    return replace(record, headers=headers)  # type: ignore[arg-type]  # null: not what we write
+
+
+def _without(record: Written, name: str) -> Written:
+    return replace(record, headers=[each for each in record.headers if each[0] != name])
+
+
+def _due(record: Written, at: bytes) -> Written:
+    assert record.value is not None
+    head, _, rest = record.value.partition(b'"due":{"at":"')
+    return record.but(value=head + b'"due":{"at":"' + at + rest[rest.index(b'"') :])
+
+
+SPOILT: dict[str, tuple[Callable[[Written], Written], str]] = {
+    "unknown type": (
+        lambda record: record.but(type=b"qyzmet.intake.case-painted.v1"),
+        "unknown type qyzmet.intake.case-painted.v1",
+    ),
+    "not the owner": (lambda record: record.but(source=b"signing"), "signing does not own"),
+    "not JSON": (lambda record: record.but(value=b"\xff\x00{"), "ApplicationRegistered: "),
+    "another shape": (lambda record: record.but(value=b'{"a": 1}'), "ApplicationRegistered: "),
+    "too deep": (lambda record: record.but(value=b"[" * 100_000), "ApplicationRegistered: "),
+    "no value": (lambda record: replace(record, value=None), "the record has no value"),
+    "no sequence": (lambda record: _without(record, "ce_sequence"), "attribute 'sequence'"),
+    "not UTF-8": (
+        lambda record: _with_header(record, "ce_actor", b"\xff\xfe"),
+        "header 'ce_actor'",
+    ),
+    "a null header": (lambda record: _with_header(record, "ce_actor", None), "header 'ce_actor'"),
+    "a NUL": (lambda record: record.but(office=b"alm\x00aty"), "attribute 'office'"),
+    "a NUL in a trace": (
+        lambda record: _with_header(record, "ce_traceparent", b"00-\x00"),
+        "attribute 'traceparent'",
+    ),
+    "a naive time": (lambda record: record.but(time=b"2026-03-02T04:00:00"), "attribute 'time'"),
+    "sequence 0": (lambda record: record.but(sequence=b"0"), "attribute 'sequence'"),
+    "sequence in words": (lambda record: record.but(sequence=b"two"), "attribute 'sequence'"),
+    "a sequence beyond": (lambda record: record.but(sequence=b"9" * 5000), "attribute 'sequence'"),
+    "before all time": (
+        lambda record: _due(record, b"0001-01-01T00:00:00+06:00"),
+        "ApplicationRegistered: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+async def test_a_bad_record_sets_its_case_aside_and_no_other(
+    site: Site, routing: Running, name: str
+) -> None:
+    spoil, reason = SPOILT[name]
+    cases = [registered_case() for _ in range(3)]
+    bad = cases[1]
+    lodged, registered = bad.written
+    spoilt = spoil(registered)
+    asked = bad.withdrawal_requested()
+    await told(site, routing, [*cases[0].written, lodged, spoilt, asked, *cases[2].written])
+    assert [await routing.events(case.case_id) for case in cases] == [ASSIGNED, [], ASSIGNED]
+    found = await routing.parked(bad.case_id)
+    assert found is not None
+    assert found.startswith(reason)
+    assert found.isprintable()
+    assert len(await routing.aside(bad.case_id)) == 2, "the later record stands behind"
+
+
+async def test_a_record_under_a_foreign_key_sets_the_case_of_the_key_aside(
+    site: Site, routing: Running
+) -> None:
+    case, other = registered_case(), registered_case()
+    moved = replace(other.written[0], key=case.written[0].key)
+    await told(site, routing, [case.written[0], moved, case.written[1], *other.written])
+    assert await routing.parked(case.case_id) == "the key is not the case of the envelope"
+    assert await routing.events(other.case_id) == ASSIGNED
+
+
+@pytest.mark.parametrize("key", [None, b"", b"nobody", b"\xff", str(NOBODY).encode()])
+async def test_a_record_of_no_case_stands_aside_alone(
+    site: Site, routing: Running, key: bytes | None
+) -> None:
+    case = registered_case()
+    lost = replace(registered_case().written[0], key=key)
+    await told(site, routing, [lost, *case.written])
+    assert await routing.events(case.case_id) == ASSIGNED
+    assert len(await routing.aside(NOBODY)) == 1
+
+
+async def test_a_contradiction_sets_the_case_aside(site: Site, routing: Running) -> None:
+    case = registered_case()
+    lodged, registered = case.written
+    other = registered.but(id=str(new_id()).encode())
+    await told(site, routing, [lodged, registered, other])
+    assert await routing.events(case.case_id) == ASSIGNED
+    assert await routing.parked(case.case_id) == "another event was told at this place"
+    assert len(await routing.aside(case.case_id)) == 1
+
+
+async def test_a_spoilt_copy_of_a_fact_that_was_read_is_a_duplicate(
+    site: Site, routing: Running
+) -> None:
+    case = registered_case()
+    lodged, registered = case.written
+    await told(site, routing, [lodged, registered, registered.but(value=b"{}")])
+    assert await routing.parked(case.case_id) is None
+
+
+async def test_a_fault_of_the_rules_sets_the_case_aside(site: Site, routing: Running) -> None:
+    case, other = registered_case(), registered_case()
+    lodged, registered = case.written
+    await told(site, routing, [unknown_edition(lodged), registered, *other.written])
+    reason = await routing.parked(case.case_id)
+    assert reason is not None
+    assert reason.startswith("fault in the rules: ")
+    assert await routing.events(case.case_id) == []
+    assert await routing.events(other.case_id) == ASSIGNED
+
+
+async def test_cases_are_counted_and_not_the_records_behind_them(
+    site: Site, routing: Running
+) -> None:
+    case, other = registered_case(), registered_case()
+    lodged, registered = case.written
+    bad = registered.but(value=b"{}")
+    behind = [case.withdrawal_requested() for _ in range(4)]
+    lost = replace(other.written[0], key=None)
+    records = await unread(site, routing, [lodged, bad, *behind, lost])
+    assert await routing.inbox.take(records) == 2
+    more = await unread(site, routing, [case.withdrawal_requested()])
+    assert await routing.inbox.take(more) == 0
+
+
+# ---- what the database refuses ------------------------------------------------------------------
+
+
+async def test_a_record_that_the_database_refuses_is_found_by_halving(
+    site: Site, routing: Running
+) -> None:
+    cases = [registered_case() for _ in range(13)]
+    bad = cases[7].case_id
+    await routing.pool.execute(f"ALTER TABLE journal ADD CHECK (case_id <> '{bad}')")
+    records = await unread(site, routing, [each for case in cases for each in case.written])
+    assert await routing.inbox.take(records) == 1
+    for case in cases:
+        assert await routing.events(case.case_id) == ([] if case.case_id == bad else ASSIGNED)
+    reason = await routing.parked(bad)
+    assert reason == "the database refused it: CheckViolationError"
+    assert await routing.inbox.take(records) == 0
+
+
+async def test_a_fact_of_ours_that_the_journal_lacks_stops_the_reading(
+    site: Site, routing: Running
+) -> None:
+    case, other = CaseFacts(), registered_case()
+    case.lodged()
+    case.registered()
+    case.assigned()
+    before = await tables_of(routing.pool)
+    records = await unread(site, routing, [*case.written, *other.written])
+    with pytest.raises(LogIsAhead):
+        await routing.inbox.take(records)
+    tables_equal(before, await tables_of(routing.pool))
+    again = await site.start(Source.ROUTING)
+    assert await again.events(case.case_id) == ASSIGNED, "a restart reads it back"
+    await again.read()
+    assert await again.events(other.case_id) == ASSIGNED
+
+
+async def unread(site: Site, routing: Running, records: Sequence[Written]) -> list[ConsumerRecord]:
+    """Put these into the log, and take from it all that the stage has not read."""
+    await site.tell(records)
+    return await routing.unread()
