@@ -18,19 +18,27 @@ from deploy.local.errors import CannotStart
 from deploy.local.lock import LOCK_FILE, is_locked
 from deploy.local.progress import alarm, say
 from deploy.local.settings import LocalSettings
-from deploy.local.system import LocalSystem, remove, running
+from deploy.local.system import MODULES, LocalSystem, remove, running
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 Folder = Annotated[Path | None, typer.Option(help="where the data lies")]
 PortBase = Annotated[int | None, typer.Option(min=1024, max=65000, help="the first port")]
+StoresOnly = Annotated[bool, typer.Option(help="only Kafka and Postgres, to mend the log")]
 Replicas = Annotated[int | None, typer.Option(min=1, max=2, help="replicas of each stage")]
 
 
 @app.command()
-def run(folder: Folder = None, port_base: PortBase = None, replicas: Replicas = None) -> None:
+def run(
+    folder: Folder = None,
+    port_base: PortBase = None,
+    replicas: Replicas = None,
+    stores_only: StoresOnly = False,
+) -> None:
     """Start everything and stay until Ctrl-C."""
-    with _plainly(), running(LocalSystem(_settings(folder, port_base, replicas))) as system:
+    settings = _settings(folder, port_base, replicas)
+    modules = {} if stores_only else MODULES
+    with _plainly(), running(LocalSystem(settings, modules)) as system:
         _print_table(system)
         say("Ctrl-C ends it; the data stays for the next run")
         system.supervise()
