@@ -8,8 +8,6 @@ kept and changes nothing.
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
-
 from shared.events.envelope import Fact
 from shared.events.event import Kind
 from shared.events.holder import CaseWithdrawn, WithdrawalDeclined
@@ -21,32 +19,27 @@ from shared.events.intake import (
     WithdrawalRequested,
 )
 from shared.identifiers import ApplicantRef, Channel, EventId, Source, Step
+from shared.state import State
 
 
-class Handing(BaseModel):
+class Handing(State):
     """`source` gave the case, which it held in `turn`, to `to`."""
-
-    model_config = ConfigDict(frozen=True)
 
     turn: int
     source: Source
     to: Source
 
 
-class Ending(BaseModel):
+class Ending(State):
     """`source` ended the case in `turn`: issued, withdrawn or rejected."""
-
-    model_config = ConfigDict(frozen=True)
 
     turn: int
     source: Source
     how: str
 
 
-class Lodged(BaseModel):
+class Lodged(State):
     """What the application says that every stage needs; nothing of the person."""
-
-    model_config = ConfigDict(frozen=True)
 
     procedure: str
     edition: str
@@ -60,10 +53,8 @@ class Lodged(BaseModel):
     synthetic: bool
 
 
-class Course(BaseModel):
+class Course(State):
     """See the module. Tuples are kept sorted, so that equal facts give equal bytes."""
-
-    model_config = ConfigDict(frozen=True)
 
     lodged: Lodged | None = None
     documents: tuple[Document, ...] = ()
@@ -84,11 +75,11 @@ class Course(BaseModel):
         if fact.entry.hands_to is not None:
             handing = Handing(turn=turn, source=source, to=fact.entry.hands_to)
             handings = tuple(sorted((*course.handings, handing), key=_place))
-            course = course.model_copy(update={"handings": handings})
+            course = course.but({"handings": handings})
         if fact.entry.ends is not None:
             ending = Ending(turn=turn, source=source, how=fact.entry.ends)
             endings = tuple(sorted((*course.endings, ending), key=_place))
-            course = course.model_copy(update={"endings": endings})
+            course = course.but({"endings": endings})
         return course
 
     def _moved(self, turn: int, source: Source) -> bool:
@@ -112,7 +103,7 @@ class Course(BaseModel):
                 changed = {"erased": True}
             case _:
                 return self
-        return self.model_copy(update=changed)
+        return self.but(changed)
 
     @property
     def path(self) -> tuple[Source, ...]:

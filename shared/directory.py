@@ -7,38 +7,31 @@ command over HTTP respect it: a token says who somebody is, the directory what t
 from collections.abc import Iterable, Mapping
 from datetime import date
 
-from pydantic import BaseModel, ConfigDict
-
 from shared.course import Course
 from shared.events.envelope import Fact
 from shared.events.routing import AbsenceRecorded, ActingHeadNamed, StaffMemberRecorded
 from shared.identifiers import Role
+from shared.state import State
 
 
-class Member(BaseModel):
+class Member(State):
     """One member of staff, without the name: that is sealed in the log."""
-
-    model_config = ConfigDict(frozen=True)
 
     office: str
     roles: tuple[Role, ...]
     active: bool
 
 
-class Away(BaseModel):
+class Away(State):
     """An absence, both days included."""
-
-    model_config = ConfigDict(frozen=True)
 
     staff: str
     first_day: date
     last_day: date
 
 
-class Acting(BaseModel):
+class Acting(State):
     """Who acts in a role of an office, both days included."""
-
-    model_config = ConfigDict(frozen=True)
 
     role: Role
     office: str
@@ -47,10 +40,8 @@ class Acting(BaseModel):
     last_day: date
 
 
-class Directory(BaseModel):
+class Directory(State):
     """The state of the department."""
-
-    model_config = ConfigDict(frozen=True)
 
     members: Mapping[str, Member] = {}
     absences: tuple[Away, ...] = ()
@@ -92,10 +83,8 @@ class Directory(BaseModel):
         )
 
 
-class DepartmentCase(BaseModel):
+class DepartmentCase(State):
     """The department as a case: in every stage the same."""
-
-    model_config = ConfigDict(frozen=True)
 
     course: Course = Course()
     directory: Directory = Directory()
@@ -103,7 +92,7 @@ class DepartmentCase(BaseModel):
 
 def evolve_department(case: DepartmentCase, fact: Fact) -> DepartmentCase:
     """The department after one more fact of it."""
-    return case.model_copy(update={"directory": evolve_directory(case.directory, fact)})
+    return case.but({"directory": evolve_directory(case.directory, fact)})
 
 
 def evolve_directory(directory: Directory, fact: Fact) -> Directory:
@@ -111,10 +100,10 @@ def evolve_directory(directory: Directory, fact: Fact) -> Directory:
     match fact.event:
         case StaffMemberRecorded(staff=staff, office=office, roles=roles, active=active):
             member = Member(office=office, roles=roles, active=active)
-            return directory.model_copy(update={"members": {**directory.members, staff: member}})
+            return directory.but({"members": {**directory.members, staff: member}})
         case AbsenceRecorded(staff=staff, first_day=first_day, last_day=last_day):
             away = Away(staff=staff, first_day=first_day, last_day=last_day)
-            return directory.model_copy(update={"absences": (*directory.absences, away)})
+            return directory.but({"absences": (*directory.absences, away)})
         case ActingHeadNamed() as event:
             acting = Acting(
                 role=event.role,
@@ -123,7 +112,7 @@ def evolve_directory(directory: Directory, fact: Fact) -> Directory:
                 first_day=event.first_day,
                 last_day=event.last_day,
             )
-            return directory.model_copy(update={"acting": (*directory.acting, acting)})
+            return directory.but({"acting": (*directory.acting, acting)})
         case _:
             return directory
 

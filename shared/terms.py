@@ -9,8 +9,6 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict
-
 from shared.course import Course
 from shared.events.envelope import Fact
 from shared.events.executor import ExecutorReassigned, NotificationDrafted
@@ -20,6 +18,7 @@ from shared.events.routing import ExecutorAssigned
 from shared.events.signing import NotificationReturned, NotificationSigned
 from shared.identifiers import Source, Step
 from shared.procedures.due import Due
+from shared.state import State
 
 STEP_OF: Final[Mapping[Source, Step]] = MappingProxyType(
     {
@@ -33,20 +32,16 @@ STEP_OF: Final[Mapping[Source, Step]] = MappingProxyType(
 """The one step of the regulations that each stage carries out (R2 5, R3 5, R4 5)."""
 
 
-class Term(BaseModel):
+class Term(State):
     """The due of one turn, and who set it."""
-
-    model_config = ConfigDict(frozen=True)
 
     turn: int
     set_by: Source
     due: Due
 
 
-class Terms(BaseModel):
+class Terms(State):
     """The dues a stage was given, by turn, and those it has already said to be over."""
-
-    model_config = ConfigDict(frozen=True)
 
     given: tuple[Term, ...] = ()
     overdue: tuple[datetime, ...] = ()
@@ -55,7 +50,7 @@ class Terms(BaseModel):
         """The terms after one more fact, in whatever order facts of different sources come."""
         match fact.event:
             case StageOverdue(due=due) if fact.envelope.source is stage:
-                return self.model_copy(update={"overdue": (*self.overdue, due.at)})
+                return self.but({"overdue": (*self.overdue, due.at)})
             case ApplicationLodged(due=due) if stage is Source.INTAKE:
                 return self._with(Term(turn=0, set_by=Source.INTAKE, due=due))
             case (
@@ -74,7 +69,7 @@ class Terms(BaseModel):
         if any((old.turn, old.set_by) == (term.turn, term.set_by) for old in self.given):
             return self
         given = sorted((*self.given, term), key=lambda old: (old.turn, old.set_by.value))
-        return self.model_copy(update={"given": tuple(given)})
+        return self.but({"given": tuple(given)})
 
     def standing(self, course: Course) -> Due | None:
         """The due of the turn that runs, as whoever held the turn before set it."""
@@ -86,10 +81,8 @@ class Terms(BaseModel):
         return None
 
 
-class Responsible(BaseModel):
+class Responsible(State):
     """Who answers for the case: the executor named, or the one named in their place."""
-
-    model_config = ConfigDict(frozen=True)
 
     assigned: str = ""
     """Empty while nobody is named."""
@@ -99,9 +92,9 @@ class Responsible(BaseModel):
         """The first assignment counts, and of the reassignments the last."""
         match fact.event:
             case ExecutorAssigned(executor=executor) if not self.assigned:
-                return self.model_copy(update={"assigned": executor})
+                return self.but({"assigned": executor})
             case ExecutorReassigned(executor=executor):
-                return self.model_copy(update={"reassigned": executor})
+                return self.but({"reassigned": executor})
             case _:
                 return self
 

@@ -1,20 +1,17 @@
 """What executor knows of a case."""
 
-from pydantic import BaseModel, ConfigDict
-
 from shared.course import Course
 from shared.events.envelope import Fact
 from shared.events.executor import PaperRequested
 from shared.identifiers import Source
+from shared.state import State
 from shared.terms import Responsible, Terms
 
 SOURCE = Source.EXECUTOR
 
 
-class ExecutorCase(BaseModel):
+class ExecutorCase(State):
     """A case being examined: by whom, and which papers were asked for."""
-
-    model_config = ConfigDict(frozen=True)
 
     course: Course = Course()
     terms: Terms = Terms()
@@ -35,8 +32,8 @@ def evolve(case: ExecutorCase, fact: Fact) -> ExecutorCase:
     if isinstance(fact.event, PaperRequested):
         new = (paper for paper in fact.event.papers if paper not in requested)
         requested = (*requested, *new)
-    return case.model_copy(
-        update={
+    return case.but(
+        {
             "course": case.course.heard(fact),
             "terms": case.terms.heard(fact, SOURCE),
             "responsible": case.responsible.heard(fact),

@@ -1,21 +1,18 @@
 """What intake knows of a case."""
 
-from pydantic import BaseModel, ConfigDict
-
 from shared.course import Course
 from shared.events.envelope import Fact
 from shared.events.intake import ApplicationRegistered
 from shared.identifiers import ApplicantRef, Source
 from shared.procedures.due import Due
+from shared.state import State
 from shared.terms import Terms
 
 SOURCE = Source.INTAKE
 
 
-class IntakeCase(BaseModel):
+class IntakeCase(State):
     """An application from the moment it is lodged."""
-
-    model_config = ConfigDict(frozen=True)
 
     course: Course = Course()
     terms: Terms = Terms()
@@ -29,8 +26,8 @@ class IntakeCase(BaseModel):
 
 def evolve(case: IntakeCase, fact: Fact) -> IntakeCase:
     """The case after one more fact."""
-    return case.model_copy(
-        update={
+    return case.but(
+        {
             "course": case.course.heard(fact),
             "terms": case.terms.heard(fact, SOURCE),
             "registered": case.registered or isinstance(fact.event, ApplicationRegistered),

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from shared.course import Course
 from shared.events.envelope import Fact
 from shared.events.event import Sealed
@@ -12,35 +10,30 @@ from shared.events.executor import NotificationDrafted
 from shared.events.intake import ApplicationLodged, ApplicationRegistered
 from shared.events.notify import NoticeFailed, NoticeSent
 from shared.identifiers import EventId, Source
+from shared.state import State
 from shared.terms import Terms
 
 SOURCE = Source.NOTIFY
 
 
-class Outcome(BaseModel):
+class Outcome(State):
     """What a notification grants or refuses, without its words."""
-
-    model_config = ConfigDict(frozen=True)
 
     outcome: Literal["granted", "refused"]
     result_kind: str
     digest: str
 
 
-class Contact(BaseModel):
+class Contact(State):
     """Where the applicant wants to be told: the application's sealed block, and what opens it."""
-
-    model_config = ConfigDict(frozen=True)
 
     event_id: EventId
     event_type: str
     sealed: Sealed
 
 
-class NotifyCase(BaseModel):
+class NotifyCase(State):
     """A case with a result to issue. `drafts` are by the executor's turn."""
-
-    model_config = ConfigDict(frozen=True)
 
     course: Course = Course()
     terms: Terms = Terms()
@@ -78,4 +71,4 @@ def evolve(case: NotifyCase, fact: Fact) -> NotifyCase:
             changed["noticed"] = True
         case _:
             pass
-    return case.model_copy(update=changed)
+    return case.but(changed)

@@ -2,33 +2,28 @@
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict
-
 from shared.course import Course
 from shared.events.envelope import Fact
 from shared.events.executor import NotificationDrafted
 from shared.events.routing import ExecutorAssigned
 from shared.identifiers import Source
 from shared.procedures.due import Due
+from shared.state import State
 from shared.terms import Responsible, Terms
 
 SOURCE = Source.SIGNING
 
 
-class Draft(BaseModel):
+class Draft(State):
     """A notification as the executor sent it to be signed."""
-
-    model_config = ConfigDict(frozen=True)
 
     digest: str
     drawn_up_by: str
     """The actor, as in the envelope."""
 
 
-class SigningCase(BaseModel):
+class SigningCase(State):
     """A case with a notification to sign. `drafts` are by the executor's turn."""
-
-    model_config = ConfigDict(frozen=True)
 
     course: Course = Course()
     terms: Terms = Terms()
@@ -66,4 +61,4 @@ def evolve(case: SigningCase, fact: Fact) -> SigningCase:
             changed["drafting_due"] = due
         case _:
             pass
-    return case.model_copy(update=changed)
+    return case.but(changed)

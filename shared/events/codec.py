@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared.events.catalogue import BY_TYPE, Entry
 from shared.events.envelope import Envelope, Fact
-from shared.events.event import Event, Private
+from shared.events.event import Event, Private, private_of
 from shared.events.upcasts import UPCASTS, upcast
 
 
@@ -25,7 +25,7 @@ def encode(event: Event) -> bytes:
     Raises:
         TypeError: its private part is not sealed. That is a bug, caught before it is for ever.
     """
-    if isinstance(getattr(event, "private", None), Private):
+    if isinstance(private_of(event), Private):
         raise TypeError(f"{type(event).__name__} has a private part that is not sealed")
     return event.model_dump_json(exclude_none=True).encode()
 
@@ -72,7 +72,7 @@ def _validated(model: type[BaseModel], data: bytes) -> Event:
     except OverflowError:  # an instant at the edge of the calendar, in another zone
         raise MalformedEvent(f"{model.__name__}: an instant out of range") from None
     assert isinstance(event, Event)
-    if isinstance(getattr(event, "private", None), Private):
+    if isinstance(private_of(event), Private):
         raise MalformedEvent(f"{model.__name__}: private is not sealed")
     return event
 

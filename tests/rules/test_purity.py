@@ -29,6 +29,7 @@ ALLOWED = {
     "enum",
     "hashlib",
     "json",
+    "operator",
     "re",
     "types",
     "typing",
