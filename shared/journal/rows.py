@@ -172,7 +172,7 @@ async def save_cases(connection: Connection, rows: Sequence[CaseRow]) -> None:
         _SAVE,
         [row.case_id for row in ordered],
         [json.dumps(row.seen, sort_keys=True, separators=(",", ":")) for row in ordered],
-        [row.state.model_dump_json(exclude_defaults=True) for row in ordered],
+        [row.state.model_dump_json() for row in ordered],
         [row.head for row in ordered],
         [row.claim for row in ordered],
         [row.parked for row in ordered],
