@@ -16,6 +16,8 @@ from fastapi import FastAPI
 from joserfc.jwk import KeySet, OKPKey
 
 from deploy.local.ports import free_ports
+from services.casebook import offsets
+from services.casebook.arrivals import Arrival, arrival_of, raw_of
 from services.casebook.following import MIGRATIONS, Follower, Source
 from services.casebook.settings import Settings
 from services.casebook.wiring import make_app
@@ -147,13 +149,44 @@ class ReadSide:
 
 
 @asynccontextmanager
-async def read_side(bootstrap: str, url: str) -> AsyncIterator[ReadSide]:
-    """An empty schema on an empty log."""
-    await fresh_log(bootstrap)
+async def read_side(
+    bootstrap: str, url: str, *, from_start: bool = False
+) -> AsyncIterator[ReadSide]:
+    """An empty schema that reads on from where the log ends now, or on an empty log."""
+    if from_start:
+        await fresh_log(bootstrap)
+    else:
+        await create_topics(bootstrap)
     async with await open_pool(url, schema="casebook", application_name="test") as pool:
         async with pool.acquire() as connection:
             await migrate(connection, MIGRATIONS, "casebook")
+            await offsets.load(connection)
+            last = await _last_records(bootstrap)
+            for arrival in last:
+                raw = arrival.raw
+                await connection.execute(
+                    "UPDATE offsets SET next = $3 WHERE topic = $1 AND partition = $2",
+                    raw.topic,
+                    raw.partition,
+                    raw.offset,
+                )
+            if last:
+                await offsets.move(connection, last)
         yield ReadSide(bootstrap, url, pool)
+
+
+async def _last_records(bootstrap: str) -> list[Arrival]:
+    """The last record of each partition that has one."""
+    async with (
+        open_log(bootstrap, [topic.name for topic in TOPICS]) as log,
+        asyncio.timeout(WAIT_S),
+    ):
+        ends = await log.ends()
+        log.seek({at: max(end - 1, 0) for at, end in ends.items()})
+        found: list[Arrival] = []
+        while len(found) < sum(1 for end in ends.values() if end):
+            found += [arrival_of(raw_of(record)) for record in await log.poll(100, 100)]
+        return found
 
 
 def token(

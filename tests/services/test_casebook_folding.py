@@ -29,6 +29,13 @@ async def side(broker: LocalBroker, database: str) -> AsyncIterator[ReadSide]:
         yield found
 
 
+@pytest.fixture
+async def whole(broker: LocalBroker, database: str) -> AsyncIterator[ReadSide]:
+    """A log that holds nothing but what the test tells."""
+    async with read_side(broker.bootstrap, database, from_start=True) as found:
+        yield found
+
+
 async def status(side: ReadSide, case: CaseFacts) -> asyncpg.Record:
     row = await side.pool.fetchrow("SELECT * FROM status WHERE case_id = $1", case.case_id)
     assert row is not None
@@ -199,29 +206,29 @@ async def test_a_record_without_a_case_stands_alone(side: ReadSide) -> None:
         assert await side.pool.fetchval("SELECT count(*) FROM parked") == 2
 
 
-async def test_an_operator_skips_and_the_case_goes_on(side: ReadSide) -> None:
+async def test_an_operator_skips_and_the_case_goes_on(whole: ReadSide) -> None:
     case = CaseFacts()
     case.lodged()
     spoilt = case.withdrawal_requested().but(type=b"qyzmet.intake.something-new.v9")
     record = spoilt.event_id
     later = [case.registered(), case.assigned()]
-    async with side.folding():
-        positions = await side.tell(case.written[0], spoilt, *later)
-        assert await parked(side, case) is not None
-        await side.tell(case.resolved(Source.ROUTING, positions[1], "retried", record))
-        assert (await parked(side, case) or "").startswith("unknown-type")
+    async with whole.folding():
+        positions = await whole.tell(case.written[0], spoilt, *later)
+        assert await parked(whole, case) is not None
+        await whole.tell(case.resolved(Source.ROUTING, positions[1], "retried", record))
+        assert (await parked(whole, case) or "").startswith("unknown-type")
         skipped = case.resolved(Source.ROUTING, positions[1], "skipped", record)
-        await side.tell(skipped, case.drafted())
-        assert await parked(side, case) is None
-        assert (await status(side, case))["state"] == "drafted"
-        assert await side.pool.fetchval("SELECT count(*) FROM parked") == 0
-        await side.tell(spoilt)
-        assert await parked(side, case) is None
-        live = await side.tables()
-    await side.drop()
-    async with side.folding():
-        await side.caught_up_to_the_end()
-        assert await side.tables() == live
+        await whole.tell(skipped, case.drafted())
+        assert await parked(whole, case) is None
+        assert (await status(whole, case))["state"] == "drafted"
+        assert await whole.pool.fetchval("SELECT count(*) FROM parked") == 0
+        await whole.tell(spoilt)
+        assert await parked(whole, case) is None
+        live = await whole.tables()
+    await whole.drop()
+    async with whole.folding():
+        await whole.caught_up_to_the_end()
+        assert await whole.tables() == live
 
 
 async def test_a_newer_build_tries_parked_cases_again(
@@ -300,7 +307,7 @@ async def test_erased_cases_keep_their_facts_and_lose_their_blocks(side: ReadSid
         assert not (await status(side, other))["erased"]
 
 
-async def test_a_restart_goes_on_and_a_rebuild_is_equal(side: ReadSide) -> None:
+async def test_a_restart_goes_on_and_a_rebuild_is_equal(whole: ReadSide) -> None:
     staff, cases = DepartmentFacts(), [CaseFacts() for _ in range(20)]
     staff.member("bolat", Role.RESPONSIBLE_EXECUTOR)
     staff.acting("bolat", START.date(), START.date())
@@ -314,26 +321,26 @@ async def test_a_restart_goes_on_and_a_rebuild_is_equal(side: ReadSide) -> None:
         *[case.straight_through()[place] for place in range(6) for case in cases],
         *staff.written, *gapped.written[1:], *bad.written,
     ]  # fmt: skip
-    async with side.folding():
-        await side.tell(*rounds[:40])
-    async with side.folding():
-        await side.tell(*rounds[40:])
-    live = await side.tables()
+    async with whole.folding():
+        await whole.tell(*rounds[:40])
+    async with whole.folding():
+        await whole.tell(*rounds[40:])
+    live = await whole.tables()
     assert len(live["status"]) == 21
     assert live["waiting"]
     assert live["parked"]
-    await side.drop()
-    async with side.folding():
-        await side.caught_up_to_the_end()
-        rebuilt = await side.tables()
+    await whole.drop()
+    async with whole.folding():
+        await whole.caught_up_to_the_end()
+        rebuilt = await whole.tables()
     for table in live:
         assert rebuilt[table] == live[table], table
 
 
-async def test_records_that_were_folded_are_not_folded_again(side: ReadSide) -> None:
+async def test_records_that_were_folded_are_not_folded_again(whole: ReadSide) -> None:
     case = CaseFacts()
-    await publish(side.bootstrap, case.straight_through())
-    async with open_log(side.bootstrap, [CASE_EVENTS]) as log, side.pool.acquire() as connection:
+    await publish(whole.bootstrap, case.straight_through())
+    async with open_log(whole.bootstrap, [CASE_EVENTS]) as log, whole.pool.acquire() as connection:
         await offsets.load(connection)
         arrivals: list[Arrival] = []
         while len(arrivals) < 6:
@@ -343,24 +350,24 @@ async def test_records_that_were_folded_are_not_folded_again(side: ReadSide) -> 
             await folding.fold(connection, arrivals)
         with pytest.raises(Conflict):
             await folding.fold(connection, arrivals[3:])
-    assert await side.pool.fetchval("SELECT last FROM feed") == 1
+    assert await whole.pool.fetchval("SELECT last FROM feed") == 1
 
 
-async def test_another_log_stops_the_fold(side: ReadSide) -> None:
+async def test_another_log_stops_the_fold(whole: ReadSide) -> None:
     first, second = CaseFacts(), CaseFacts()
-    async with side.folding():
-        await side.tell(*first.straight_through())
-    before = await side.tables()
-    await fresh_log(side.bootstrap)
-    async with side.folding() as follower:
-        await side.until(lambda: follower.halted is not None)
+    async with whole.folding():
+        await whole.tell(*first.straight_through())
+    before = await whole.tables()
+    await fresh_log(whole.bootstrap)
+    async with whole.folding() as follower:
+        await whole.until(lambda: follower.halted is not None)
         assert "older than this schema" in (follower.halted or "")
     second.case_id, second.key = first.case_id, first.key
-    await publish(side.bootstrap, second.straight_through())
-    async with side.folding() as follower:
-        await side.until(lambda: follower.halted is not None)
+    await publish(whole.bootstrap, second.straight_through())
+    async with whole.folding() as follower:
+        await whole.until(lambda: follower.halted is not None)
         assert "another record" in (follower.halted or "")
-    assert await side.tables() == before
+    assert await whole.tables() == before
 
 
 async def test_too_many_parked_cases_stop_the_fold(side: ReadSide) -> None:
