@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from shared.events.catalogue import Entry
@@ -53,9 +53,11 @@ class ProcedureRef:
         return cls(name, edition, digest)
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """See the module. `time` is when the event was recorded; times with legal effect are data."""
+class Envelope(NamedTuple):
+    """See the module. A tuple, because one is made for every record that is read.
+
+    `time` is when the event was recorded; times with legal effect are data.
+    """
 
     event_id: EventId
     type: str
@@ -173,8 +175,7 @@ def from_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """An event with its envelope and its line of the catalogue: what `evolve` folds."""
 
     envelope: Envelope

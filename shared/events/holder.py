@@ -35,7 +35,7 @@ class WithdrawalDeclined(Event):
 class ParkedResolved(Event):
     """An operator has dealt with a record that this stage had set aside."""
 
-    record: EventId | None
+    record: EventId | None = None
     """The event in the record; None when the record was no fact."""
     partition: int = Field(ge=0)
     offset: int = Field(ge=0)
