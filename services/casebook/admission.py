@@ -5,7 +5,7 @@ records of a parked case are kept in order behind it. An operator's `ParkedResol
 although the case is parked: casebook looks at the record again, or skips it, and goes on.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -27,6 +27,7 @@ from shared.messaging.reading import (
 
 WAITING_MAX: Final = 500
 """Records of one case that may wait for missing ones; one more parks the case."""
+_SOURCES: Final = frozenset(source.value for source in Source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class CaseFile:
     queue: list[Arrival] = field(default_factory=list)
     queue_loaded: bool = True
     told: list[Told] = field(default_factory=list)
+    places: int | None = None
+    """How many places of all sources are taken; counted when first needed."""
     last: Arrival | None = None
     """The last record of this transaction that changed the case or its parking."""
 
@@ -141,7 +144,8 @@ def _apply(file: CaseFile, arrival: Arrival, fact: Fact) -> None:
         return
     file.last = arrival
     file.seen = applied(file.seen, fact.envelope.source, fact.envelope.event_id)
-    file.told.append(Told(fact, arrival, place=_count(file)))
+    file.places = _count(file.seen) if file.places is None else file.places + 1
+    file.told.append(Told(fact, arrival, file.places))
     if arrival.resolves is not None:
         _go_on_without(file, arrival.resolves)
 
@@ -183,6 +187,8 @@ def _remember_skipped(file: CaseFile, word: ParkedResolved) -> None:
 
 def _is_skipped(file: CaseFile, arrival: Arrival) -> bool:
     """By its event; by its position when who skipped it could not read it."""
+    if file.seen.keys() <= _SOURCES:
+        return False
     event_id = arrival.place.event_id if arrival.place is not None else None
     return any(
         is_skipped(file.seen, token_of(each, *arrival.position)) for each in (event_id, None)
@@ -193,7 +199,7 @@ def _pass_over(file: CaseFile, arrival: Arrival) -> None:
     """Leave a record out; its place counts as told, and so do those before it (D7)."""
     file.last = arrival
     if arrival.place is not None:
-        file.seen = passed_over(file.seen, *arrival.place)
+        file.seen, file.places = passed_over(file.seen, *arrival.place), None
         _wake(file, arrival.place.source)
 
 
@@ -207,5 +213,5 @@ def _contradiction(place: Place) -> str:
     return Fault.CONTRADICTION.saying(told_twice)
 
 
-def _count(file: CaseFile) -> int:
-    return sum(last_sequence(file.seen, source) for source in Source)
+def _count(seen: Mapping[str, str]) -> int:
+    return sum(last_sequence(seen, source) for source in Source)

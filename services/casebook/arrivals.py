@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 from uuid import UUID, uuid5
 
@@ -23,6 +24,7 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 _UNPRINTABLE: Final = re.compile(r"[^a-zA-Z0-9 ._:,'(){}@/\-]")
 _DETAIL_MAX: Final = 200
+_KEYS_MAX: Final = 4_096
 
 
 class Fault(StrEnum):
@@ -163,9 +165,14 @@ def unpack_headers(packed: bytes) -> Headers:
 def _case_of(raw: Raw) -> CaseId:
     """The case a record belongs to: its key. One without a case parks as a case of its own."""
     try:
-        return CaseId(UUID((raw.key or b"").decode("ascii")))
+        return _case_named(raw.key or b"")
     except ValueError:
         return CaseId(uuid5(DEPARTMENT, f"{raw.topic}:{raw.partition}:{raw.offset}"))
+
+
+@lru_cache(maxsize=_KEYS_MAX)
+def _case_named(key: bytes) -> CaseId:
+    return CaseId(UUID(key.decode("ascii")))
 
 
 def _value_of(raw: Raw) -> bytes:

@@ -71,12 +71,12 @@ class Standing:
         sets = _said(self, fact)
         entry, envelope = fact.entry, fact.envelope
         if entry.hands_to is not None:
-            sets["to"] = entry.hands_to.value
+            sets["to"] = str(entry.hands_to)
             sets["overdue"] = False
         if entry.ends is not None:
             sets["ends"] = entry.ends
         if sets:
-            self.deeds.append(Deed(envelope.turn, envelope.source.value, envelope.sequence, sets))
+            self.deeds.append(Deed(envelope.turn, envelope.source, envelope.sequence, sets))
             if len(self.deeds) > 1 and self.deeds[-2][:3] > self.deeds[-1][:3]:
                 self.deeds.sort(key=_place)
 

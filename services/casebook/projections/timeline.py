@@ -6,7 +6,8 @@ of the keys.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from functools import cache
+from typing import Final, NamedTuple
 
 from services.casebook.admission import CaseFile, Told
 from services.casebook.bulk import Row, copied
@@ -34,6 +35,8 @@ UPDATE timeline SET sealed = 'erased'
 WHERE case_id = ANY ($1::uuid[]) AND sealed <> 'erased'
 """
 
+_PRIVATE: Final = {"private"}
+
 
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Add the facts that were applied, and take sealed blocks out of cases that are erased."""
@@ -47,43 +50,59 @@ async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
 def _row(file: CaseFile, told: Told) -> Row:
     fact, raw = told.fact, told.arrival.raw
     envelope, event = fact.envelope, fact.event
-    due = _due(event)
+    shape = _shape(type(event))
+    due = _due(event, shape)
     return (
         file.case_id,
-        envelope.source.value,
+        envelope.source,
         envelope.sequence,
         told.place,
         envelope.turn,
         envelope.event_id,
         envelope.type,
-        fact.entry.kind.value,
+        fact.entry.kind,
         envelope.actor,
         envelope.time,
-        _clause(event),
+        _clause(event, shape),
         due[0],
         due[1],
         due[2],
-        event.model_dump_json(exclude={"private"}, exclude_none=True),
-        _sealed(file, event),
+        event.model_dump_json(exclude=_PRIVATE if shape.private else None, exclude_none=True),
+        _sealed(file, event, shape),
         raw.topic,
         raw.partition,
         raw.offset,
     )
 
 
-def _due(event: Event) -> tuple[datetime | None, str | None, str | None]:
-    due = getattr(event, "due", None)
-    return (due.at, due.clause, due.rule.value) if isinstance(due, Due) else (None, None, None)
+class _Shape(NamedTuple):
+    """Which of the parts that the timeline shows an event can have: asking costs more."""
+
+    due: bool
+    clause: str | None
+    private: bool
 
 
-def _clause(event: Event) -> str | None:
+@cache
+def _shape(kind: type[Event]) -> _Shape:
+    fields = kind.model_fields
+    clause = next((name for name in ("clause", "ground_clause") if name in fields), None)
+    return _Shape("due" in fields, clause, "private" in fields)
+
+
+def _due(event: Event, shape: _Shape) -> tuple[datetime | None, str | None, str | None]:
+    due = getattr(event, "due") if shape.due else None  # noqa: B009 -- of many classes
+    return (due.at, due.clause, due.rule) if isinstance(due, Due) else (None, None, None)
+
+
+def _clause(event: Event, shape: _Shape) -> str | None:
     """The clause that the fact itself names: of a rejection, of a refusal's ground."""
-    found = getattr(event, "clause", None) or getattr(event, "ground_clause", None)
+    found = getattr(event, shape.clause) if shape.clause is not None else None
     return found if isinstance(found, str) else None
 
 
-def _sealed(file: CaseFile, event: Event) -> str | None:
-    private = getattr(event, "private", None)
+def _sealed(file: CaseFile, event: Event, shape: _Shape) -> str | None:
+    private = getattr(event, "private") if shape.private else None  # noqa: B009 -- as above
     if private is None:
         return None
     return ERASED if file.standing.erased else str(private)
