@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from services.notify.state import NotifyCase
 from shared.decider import Errand
 from shared.events.envelope import Fact
-from shared.events.notify import ResultIssued
 
 NOTICE = "notice"
 """The errand's kind. Its outcome comes back as the command RecordNotice."""
@@ -14,10 +13,12 @@ NOTICE = "notice"
 def errands(fact: Fact, case: NotifyCase) -> Sequence[Errand]:
     """One message for each issued result, if the applicant asked to be told.
 
-    After a restore the application may not have been read again yet: then the errand is noted,
-    and whether there is anything to send is seen when it is carried out.
+    Asked after every fact: when a restore brought the result back before the application and the
+    hand-offs were read again, the message is called for by the last of them.
     """
     lodged = case.course.lodged
-    if not isinstance(fact.event, ResultIssued) or (lodged is not None and lodged.notice is None):
+    if case.issued is None or case.noticed or lodged is None or lodged.notice is None:
         return ()
-    return (Errand(event_id=fact.envelope.event_id, case_id=fact.envelope.case_id, kind=NOTICE),)
+    if case.course.ending != "issued":
+        return ()
+    return (Errand(event_id=case.issued, case_id=fact.envelope.case_id, kind=NOTICE),)

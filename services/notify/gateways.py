@@ -45,12 +45,9 @@ def carry_out(shell: Shell) -> CarryOut:
     """How notify carries out its errands."""
     client = httpx.AsyncClient(timeout=_WAIT_S)
 
-    async def tell(errand: Errand, last_attempt: bool) -> RecordNotice | None:
-        case = await _case(shell, errand)
-        if case.contact is None:
-            return None
+    async def tell(errand: Errand, last_attempt: bool) -> RecordNotice:
         try:
-            reason = await _tell(shell, client, errand, case)
+            reason = await _tell(shell, client, errand)
         except Unavailable:
             if not last_attempt:
                 raise
@@ -65,25 +62,16 @@ def carry_out(shell: Shell) -> CarryOut:
     return tell
 
 
-async def _case(shell: Shell, errand: Errand) -> NotifyCase:
-    """The case; Unavailable while its application has not been read (again) yet."""
-    with reachable("the journal"):
-        text = await shell.stage.pool.fetchval(_CASE, errand.case_id)
-    case = NotifyCase.model_validate_json(text)
-    if case.course.lodged is None:
-        raise Unavailable("the application has not been read yet")
-    return case
-
-
-async def _tell(
-    shell: Shell, client: httpx.AsyncClient, errand: Errand, case: NotifyCase
-) -> str | None:
+async def _tell(shell: Shell, client: httpx.AsyncClient, errand: Errand) -> str | None:
     """Send the message; why it can never be sent, or None when it was.
 
     Raises Unavailable while it may still be sent later.
     """
     if shell.settings.gateway_url is None:
         return "no-gateway"
+    with reachable("the journal"):
+        text = await shell.stage.pool.fetchval(_CASE, errand.case_id)
+    case = NotifyCase.model_validate_json(text)
     lodged, contact = case.course.lodged, case.contact
     assert lodged is not None, "an errand has its application"
     assert contact is not None, "only who asked to be told is told"

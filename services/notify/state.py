@@ -8,7 +8,7 @@ from shared.events.envelope import Fact
 from shared.events.event import Sealed
 from shared.events.executor import NotificationDrafted
 from shared.events.intake import ApplicationLodged, ApplicationRegistered
-from shared.events.notify import NoticeFailed, NoticeSent
+from shared.events.notify import NoticeFailed, NoticeSent, ResultIssued
 from shared.identifiers import EventId, Source
 from shared.state import State
 from shared.terms import Terms
@@ -39,6 +39,8 @@ class NotifyCase(State):
     terms: Terms = Terms()
     registration_number: str | None = None
     drafts: Mapping[int, Outcome] = {}
+    issued: EventId | None = None
+    """The event that told the result: what the applicant is told of."""
     noticed: bool = False
     contact: Contact | None = None
 
@@ -67,6 +69,8 @@ def evolve(case: NotifyCase, fact: Fact) -> NotifyCase:
                 outcome=draft.outcome, result_kind=draft.result_kind, digest=draft.digest
             )
             changed["drafts"] = {**case.drafts, turn: outcome}
+        case ResultIssued():
+            changed["issued"] = fact.envelope.event_id
         case NoticeSent() | NoticeFailed():
             changed["noticed"] = True
         case _:

@@ -45,8 +45,8 @@ WHERE event_id = $1 AND kind = $2
 """
 _DONE: Final = "DELETE FROM errands WHERE event_id = $1 AND kind = $2"
 
-CarryOut = Callable[[Errand, bool], Awaitable[Command | None]]
-"""Makes the call and gives the command that tells its outcome; None when there was none to make.
+CarryOut = Callable[[Errand, bool], Awaitable[Command]]
+"""Makes the call and gives the command that tells its outcome.
 
 The flag says that this is the last attempt: then the outcome "it failed" is a command, too.
 Raises Unavailable when the call is to be made again later.
@@ -98,12 +98,12 @@ class Errands:
         with reachable("the journal"):
             await self._stage.pool.execute(_LATER, errand.event_id, errand.kind, later_s)
 
-    async def _tell(self, errand: Errand, command: Command | None) -> None:
+    async def _tell(self, errand: Errand, command: Command) -> None:
         """The outcome and the end of the errand in one transaction; once, whoever made the call."""
         with reachable("the journal"):
             async with self._stage.pool.acquire() as connection, connection.transaction():
                 gone = await connection.execute(_DONE, errand.event_id, errand.kind)
-                if gone == "DELETE 0" or command is None:
+                if gone == "DELETE 0":
                     return
                 known = await self._stage.known(connection)
                 cases = await lock_cases(connection, [errand.case_id], self._stage.decider)

@@ -92,6 +92,7 @@ class Work:
         row.seen = applied(row.seen, fact.envelope.source, fact.envelope.event_id)
         self._note_skipped(row, fact)
         self._timers.extend(decider.timers(fact))
+        self._errands.extend(decider.errands(fact, row.state))
         self._settle(row)
 
     def restore(self, row: CaseRow, fact: Fact, attributes: Mapping[str, str], data: bytes) -> None:
@@ -101,7 +102,6 @@ class Work:
         """
         envelope = fact.envelope
         self.fold(row, fact)
-        self._errands.extend(self._decider_of(row.case_id).errands(fact, row.state))
         request = request_of(envelope)
         if request is not None:
             self._requests.append(request)

@@ -191,7 +191,8 @@ def test_a_result_asks_for_one_message_if_the_applicant_wanted_it() -> None:
     told = HOME_EDUCATION.until_issued(notice="sms")
     expected = Errand(event_id=event_id(Source.NOTIFY, 1), case_id=CASE, kind="notice")
     assert notify(*told).errands() == [expected]
-    assert notify(*told, ASKED).errands() == []
+    assert notify(*told, ASKED).errands() == [expected], "the same one, until it is made"
+    assert notify(*told, SENT).errands() == []
     assert notify(*HOME_EDUCATION.until_issued()).errands() == []
 
 
