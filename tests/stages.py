@@ -1,7 +1,7 @@
 """Stages on a real database and a real log, without their processes: for tests of the shell.
 
-A `Site` is one database with every stage's schema. The topics are shared by all tests: a site
-begins at the end that the log had when it was made, as if nothing had been told before.
+All sites share one database and one log. Each stage of a site has a schema of its own there, and
+a site begins at the end that the log had when it was made, as if nothing had been told before.
 """
 
 import asyncio
@@ -24,8 +24,7 @@ from services.notify.decider import DECIDER as NOTIFY
 from services.routing.decider import DECIDER as ROUTING
 from services.routing.decider import DEPARTMENT_DECIDER
 from services.signing.decider import DECIDER as SIGNING
-from shared.errors import Refused
-from shared.events.intake import Applicant
+from shared.events.intake import Applicant, Document
 from shared.holding import ResolveParked
 from shared.identifiers import ApplicantRef, CaseId, Channel, Role, Source, Step, new_id
 from shared.journal.desk import Answer, Desk, Wish
@@ -40,6 +39,7 @@ from shared.journal.timers import Timers
 from shared.journal.work import Origin
 from shared.messaging.log import Place, open_log
 from shared.messaging.topics import CASE_EVENTS, DEPARTMENT_EVENTS
+from shared.papers import missing_papers
 from shared.postgres.migrations import migrate
 from shared.postgres.pool import Limits, Pool, open_pool
 from shared.privacy.keys import Vault
@@ -57,6 +57,17 @@ EDITION: Final = "2016-08-25"
 LIMITS: Final = Limits(connections_min=0, connections_max=12)
 WAIT_S_MAX: Final = 30.0
 POLL_S: Final = 0.02
+TABLES: Final = (
+    "journal",
+    "outbox",
+    "published",
+    "cases",
+    "offsets",
+    "parked",
+    "timers",
+    "errands",
+    "requests",
+)
 
 catalogue = cache(load_catalogue)
 calendar = cache(working_calendar)
@@ -85,6 +96,16 @@ def staff() -> list[Written]:
     told.member("timur", Role.OPERATOR)
     told.member("admin", Role.ADMINISTRATOR)
     return told.written
+
+
+@cache
+def all_papers() -> tuple[Document, ...]:
+    """Every paper that an application for home education must have."""
+    law = catalogue()
+    procedure = law.procedure("home-education", EDITION)
+    outside = law.outside("home-education", EDITION)
+    kinds = missing_papers(procedure, outside, Channel.OFFICE, frozenset())
+    return tuple(Document(kind=kind, state="provided", content="a" * 64) for kind in kinds)
 
 
 @dataclass
@@ -135,13 +156,14 @@ class Running:
             await asyncio.gather(sending, return_exceptions=True)
 
     async def sent(self) -> None:
-        """Until the outbox is empty."""
+        """Until the relay leads and the outbox is empty."""
         self.send()
         self.relay.wake()
-        await until(self._outbox_is_empty, f"the outbox of {self.stage.source} is empty")
+        await until(self._all_is_sent, f"the outbox of {self.stage.source} is empty")
 
-    async def _outbox_is_empty(self) -> bool:
-        return not await self.pool.fetchval("SELECT count(*) FROM outbox")
+    async def _all_is_sent(self) -> bool:
+        # A producer that is cancelled while it starts leaves its socket behind, so wait for it.
+        return self.relay.leads and not await self.pool.fetchval("SELECT count(*) FROM outbox")
 
     async def perform(self, command: Any, **origin: Any) -> Answer:
         """One command of a person."""
@@ -188,33 +210,29 @@ class Running:
 class Site:
     """See the module. Made by the fixture `site`, closed by it."""
 
-    def __init__(self, postgres_url: str, template: str, bootstrap: str, vault: Vault) -> None:
-        self.name = f"site_{secrets.token_hex(6)}"
+    def __init__(self, url: str, bootstrap: str, vault: Vault) -> None:
+        self.url = url
         self.bootstrap = bootstrap
         self.vault = vault
         self.floor: dict[Place, int] = {}
-        self._admin_url = postgres_url
-        self._template = template
+        self._name = secrets.token_hex(4)
         self._stack = AsyncExitStack()
         self._running: list[Running] = []
-        self._backups: list[str] = []
-
-    @property
-    def url(self) -> str:
-        """The site's database."""
-        return self._admin_url.rpartition("/")[0] + f"/{self.name}"
+        self._schemas: set[str] = set()
 
     async def open(self) -> None:
-        """Make the database; from here on is this site's log."""
-        await self._admin(f'CREATE DATABASE "{self.name}" TEMPLATE "{self._template}"')
+        """From here on is this site's log."""
         async with open_log(self.bootstrap, TOPIC_NAMES) as log:
             self.floor = await log.ends()
 
     async def close(self) -> None:
         """Stop all stages and drop what was made."""
         await self.stop()
-        for name in (self.name, *self._backups):
-            await self._admin(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await self._do(*(f"DROP SCHEMA IF EXISTS {name} CASCADE" for name in self._schemas))
+
+    def schema(self, source: Source) -> str:
+        """The schema of a stage of this site."""
+        return f"{source.value}_{self._name}"
 
     async def stop(self) -> None:
         """Stop all stages; the database stays."""
@@ -226,9 +244,10 @@ class Site:
     async def start(self, source: Source, *, publish_wait_s: float = 10.0) -> Running:
         """A stage, restored as at its start. It reads and sends when it is told to."""
         stage = await self.stage(source)
-        await self._begin_at_floor(stage.pool)
+        if self.schema(source) not in self._schemas:
+            await self._make(source)
         await restore(stage, self.bootstrap)
-        relay = Relay(self.url, source.value, self.bootstrap)
+        relay = Relay(self.url, self.schema(source), self.bootstrap)
         inbox = Inbox(stage, relay)
         desk = Desk(
             stage, relay, publish_wait_s=publish_wait_s, backlog_limit_s=5.0, read_wait_s=2.0
@@ -283,7 +302,7 @@ class Site:
             applicant=ApplicantRef(applicant),
             private=given.pop("private", None)
             or Applicant(iin=iin, surname="Canary", given_name="Person"),
-            documents=given.pop("documents", ()),
+            documents=all_papers(),
             by_rule=tuple(by_rule),
             **given,
         )
@@ -297,51 +316,59 @@ class Site:
 
     async def forget(self, source: Source) -> None:
         """Drop a stage's schema and make it anew, empty. The stage must have been stopped."""
-        connection = await asyncpg.connect(self.url)
-        try:
-            await connection.execute(f"DROP SCHEMA {source.value} CASCADE")
-        finally:
-            await connection.close()
-        await make_schemas(self.url, [source])
+        await self._do(f"DROP SCHEMA {self.schema(source)} CASCADE")
+        await self._make(source)
 
-    async def back_up(self) -> str:
-        """Copy the whole database as it is; nobody may be connected. The copy's name."""
-        name = f"{self.name}_{len(self._backups)}"
-        await self._admin(f'CREATE DATABASE "{name}" TEMPLATE "{self.name}"')
-        self._backups.append(name)
-        return name
+    async def back_up(self, source: Source) -> None:
+        """Keep a copy of a stage's tables as they are now."""
+        here, kept = self.schema(source), f"{self.schema(source)}_kept"
+        self._schemas.add(kept)
+        await self._do(
+            f"CREATE SCHEMA {kept}",
+            *(f"CREATE TABLE {kept}.{name} AS TABLE {here}.{name}" for name in TABLES),
+        )
 
-    async def bring_back(self, backup: str) -> None:
-        """Restore the database from a copy."""
-        await self._admin(f'DROP DATABASE "{self.name}" WITH (FORCE)')
-        await self._admin(f'CREATE DATABASE "{self.name}" TEMPLATE "{backup}"')
+    async def bring_back(self, source: Source) -> None:
+        """Restore a stage's tables from the copy. The stage must have been stopped."""
+        here, kept = self.schema(source), f"{self.schema(source)}_kept"
+        await self.forget(source)
+        await self._do(
+            f"DELETE FROM {here}.offsets",
+            *(
+                f"INSERT INTO {here}.{name} OVERRIDING SYSTEM VALUE TABLE {kept}.{name}"
+                for name in TABLES
+            ),
+            f"SELECT setval(pg_get_serial_sequence('{here}.journal', 'position'),"
+            f" (SELECT coalesce(max(position), 0) + 1 FROM {here}.journal), false)",
+        )
+
+    async def _make(self, source: Source) -> None:
+        """An empty schema, which has read the log as far as it went when this site began."""
+        self._schemas.add(self.schema(source))
+        async with await self._pool(source) as pool, pool.acquire() as connection:
+            await migrate(connection, files("shared.journal") / "migrations", self.schema(source))
+            await connection.executemany(
+                "INSERT INTO offsets (topic, partition, next) VALUES ($1, $2, $3)",
+                [(topic, partition, at) for (topic, partition), at in self.floor.items()],
+            )
 
     async def _pool(self, source: Source) -> Pool:
         return await open_pool(
-            self.url, schema=source.value, application_name=source.value, limits=LIMITS
+            self.url, schema=self.schema(source), application_name=source.value, limits=LIMITS
         )
 
-    async def _begin_at_floor(self, pool: Pool) -> None:
-        await pool.executemany(
-            "INSERT INTO offsets (topic, partition, next) VALUES ($1, $2, $3)"
-            " ON CONFLICT DO NOTHING",
-            [(topic, partition, at) for (topic, partition), at in self.floor.items()],
-        )
-
-    async def _admin(self, statement: str) -> None:
-        connection = await asyncpg.connect(self._admin_url)
+    async def _do(self, *statements: str) -> None:
+        connection = await asyncpg.connect(self.url)
         try:
-            await connection.execute(statement)
+            for statement in statements:
+                await connection.execute(statement)
         finally:
             await connection.close()
 
 
-async def make_schemas(url: str, sources: Iterable[Source]) -> None:
-    """The tables of these stages, each in its schema."""
-    for source in sources:
-        pool = await open_pool(url, schema=source.value, application_name="test", limits=LIMITS)
-        async with pool, pool.acquire() as connection:
-            await migrate(connection, files("shared.journal") / "migrations", source.value)
-
-
-__all__ = ["Answer", "Refused", "Running", "Site", "make_schemas", "staff", "until"]
+def people(count: int, start: int = 0) -> list[str]:
+    """So many IINs of different people, made up; never more than a few hundred."""
+    found = []
+    for number in range(start, start + count):
+        found.append(f"{900000000000 + number * 7919:012d}")
+    return found

@@ -50,7 +50,11 @@ def tables_equal(before: Tables, after: Tables) -> None:
         lost = [row for row in before[name] if row not in after[name]]
         new = [row for row in after[name] if row not in before[name]]
         if lost or new:
-            found.append(f"{name}: {len(lost)} lost, {len(new)} new\n  {lost[:2]}\n  {new[:2]}")
+            found.append(f"{name}: {len(lost)} lost, {len(new)} new")
+            found += [
+                f"  {sign} {row!r:.700}"
+                for sign, row in zip("-+", [lost[:1], new[:1]], strict=True)
+            ]
         elif len(before[name]) != len(after[name]):
             found.append(f"{name}: {len(before[name])} rows, then {len(after[name])}")
     assert not found, "\n".join(found)

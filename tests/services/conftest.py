@@ -8,14 +8,11 @@ import structlog
 
 from deploy.local.broker import LocalBroker
 from deploy.local.postgres import LocalPostgres
-from shared.identifiers import Source
 from shared.messaging.topics import create_topics
 from shared.postgres.migrations import migrate
 from shared.postgres.pool import open_pool
 from shared.privacy.keys import Vault
-from tests.stages import LIMITS, LOOKUP_KEY, MASTER, Site, make_schemas
-
-TEMPLATE = "stages_template"
+from tests.stages import LIMITS, LOOKUP_KEY, MASTER, Site
 
 
 @pytest.fixture(autouse=True)
@@ -38,11 +35,10 @@ async def log(broker: LocalBroker) -> str:
 
 
 @pytest.fixture(scope="session")
-async def stages_template(postgres: LocalPostgres) -> str:
-    """A database with every stage's schema, to copy from: faster than migrating each time."""
-    postgres.create_database(TEMPLATE)
-    await make_schemas(postgres.url(TEMPLATE), Source)
-    return TEMPLATE
+def stages_database(postgres: LocalPostgres) -> str:
+    """The URL of one database for all sites."""
+    postgres.create_database("stages")
+    return postgres.url("stages")
 
 
 @pytest.fixture(scope="session")
@@ -59,11 +55,9 @@ async def vault(postgres: LocalPostgres) -> AsyncIterator[Vault]:
 
 
 @pytest.fixture
-async def site(
-    postgres: LocalPostgres, stages_template: str, log: str, vault: Vault
-) -> AsyncIterator[Site]:
-    """A fresh site: every stage's schema, empty, and a log without a past."""
-    place = Site(postgres.url("postgres"), stages_template, log, vault)
+async def site(stages_database: str, log: str, vault: Vault) -> AsyncIterator[Site]:
+    """A fresh site: no stage has read or told anything."""
+    place = Site(stages_database, log, vault)
     await place.open()
     try:
         yield place
