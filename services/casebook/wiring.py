@@ -61,6 +61,7 @@ class Runner:
         self._feed: Feed | None = None
         self._stack = AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     async def start(self) -> None:
         """Begin; returns at once."""
@@ -70,6 +71,7 @@ class Runner:
     async def stop(self) -> None:
         """End all loops, close the pools."""
         self.close_feed()
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -91,7 +93,7 @@ class Runner:
 
     async def is_live(self) -> None:
         """A probe: no loop has ended, and folding is not stuck."""
-        if any(task.done() and not task.cancelled() for task in self._tasks):
+        if any(task.done() for task in self._tasks):
             raise Unavailable("a loop has ended")
         if self._follower is not None and self._follower.is_stuck():
             raise Unavailable("folding is stuck")
@@ -150,9 +152,11 @@ class Runner:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         """A loop that ends by itself is a bug: end the process, its supervisor starts another."""
-        if task.cancelled():
+        if self._stopping:
             return
-        _log.error("loop_ended", loop=task.get_name(), exc_info=task.exception())
+        # Cancelled, too: by a library that lets the end of its own tasks out.
+        fault = None if task.cancelled() else task.exception()
+        _log.error("loop_ended", loop=task.get_name(), exc_info=fault)
         signal.raise_signal(signal.SIGTERM)
 
     def _close_feed_on_signals(self) -> None:

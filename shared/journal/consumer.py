@@ -22,6 +22,7 @@ from shared.journal.inbox import Hole, Inbox, LogIsAhead
 from shared.journal.restore import AnotherLog, check_log
 from shared.journal.surroundings import Stage
 from shared.messaging.log import Place, open_log
+from shared.messaging.stopping import stopped
 from shared.messaging.topics import TOPICS
 from shared.observability import metrics
 from shared.postgres.faults import reachable
@@ -109,11 +110,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def stop(self) -> None:
         """Leave; never waits long."""
-        try:
-            async with asyncio.timeout(8):
-                await self._broker.stop()
-        except TimeoutError:
-            _log.warning("consumer_left_behind")
+        await stopped(self._broker.stop(), "consumer")
 
     @property
     def alive(self) -> bool:

@@ -8,13 +8,13 @@ from typing import Final
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from shared.errors import Unavailable
 from shared.events.envelope import to_headers
 from shared.identifiers import DEPARTMENT
 from shared.journal.publication import Published
 from shared.journal.rows import Position
+from shared.messaging.stopping import stopped
 from shared.messaging.topics import CASE_EVENTS, DEPARTMENT_EVENTS
 
 _log = structlog.get_logger()
@@ -75,8 +75,4 @@ async def send_round(
 
 async def stop_producer(producer: AIOKafkaProducer) -> None:
     """Stop, but never wait long: with the broker gone `stop` may not return at all."""
-    try:
-        async with asyncio.timeout(_STOP_WAIT_S):
-            await producer.stop()
-    except (TimeoutError, KafkaError) as fault:
-        _log.warning("producer_left_behind", fault=type(fault).__name__)
+    await stopped(producer.stop(), "producer", _STOP_WAIT_S)

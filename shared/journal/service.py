@@ -84,6 +84,7 @@ class Runner:
         self._parts = parts
         self._stack = AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     async def start(self) -> None:
         """Begin; returns at once."""
@@ -92,6 +93,7 @@ class Runner:
     async def stop(self) -> None:
         """End all loops, leave the group, close the pools."""
         shell, self.shell = self.shell, None
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -110,7 +112,7 @@ class Runner:
 
     async def is_live(self) -> None:
         """A probe: none of the loops has ended."""
-        if any(task.done() and not task.cancelled() for task in self._tasks):
+        if any(task.done() for task in self._tasks):
             raise Unavailable("a loop has ended")
 
     async def _bring_up(self) -> None:
@@ -185,9 +187,10 @@ class Runner:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         """A loop that ends by itself is a bug: end the process, its supervisor starts another."""
-        if task.cancelled():
+        if self._stopping:
             return
-        fault = task.exception()
+        # Cancelled, too: by a library that lets the end of its own tasks out.
+        fault = None if task.cancelled() else task.exception()
         _log.error("loop_ended", loop=task.get_name(), exc_info=fault)
         signal.raise_signal(signal.SIGTERM)
 

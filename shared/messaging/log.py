@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.errors import Unavailable
+from shared.messaging.stopping import closed, stopped
 from shared.messaging.topics import partitions_of
 
 _CONNECT_WAIT_S: Final = 20.0
@@ -99,8 +100,7 @@ async def open_log(
         log.seek(offsets or {})
         yield log
     finally:
-        async with asyncio.timeout(_CONNECT_WAIT_S):
-            await consumer.stop()
+        await stopped(closed(consumer), "log")
 
 
 @asynccontextmanager
