@@ -1,9 +1,10 @@
 """What all events have in common, and the sealed part that some of them carry."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 Sealed = Annotated[
     str, StringConstraints(pattern=r"^(sealed\.v1\.[A-Za-z0-9_\-]+|erased)$", max_length=1_000_000)
@@ -15,6 +16,14 @@ seals it; nobody can write a clear model to the journal (`codec.encode` refuses)
 """
 
 ERASED: Sealed = "erased"
+
+
+Instant = Annotated[
+    datetime,
+    AwareDatetime,
+    Field(ge=datetime(2, 1, 1, tzinfo=UTC), lt=datetime(9999, 1, 1, tzinfo=UTC)),
+]
+"""When something happened: with its zone, and such that every other zone can name it, too."""
 
 
 class Kind(StrEnum):

@@ -1,11 +1,10 @@
 """What the responsible executor tells: papers asked for, the notification drafted."""
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
-from shared.events.event import Event, Private, Remark, Sealed
+from shared.events.event import Event, Instant, Private, Remark, Sealed
 from shared.identifiers import Clause, Code, Digest, StaffId
 from shared.procedures.due import Due
 
@@ -15,7 +14,7 @@ class ExecutorReassigned(Event):
 
     executor: StaffId
     previous: StaffId
-    reassigned_at: datetime
+    reassigned_at: Instant
     private: Remark | Sealed
 
 
@@ -23,7 +22,7 @@ class PaperRequested(Event):
     """The executor asks the applicant for papers. The clock runs on: the text knows no pause."""
 
     papers: tuple[Code, ...] = Field(min_length=1, max_length=50)
-    requested_at: datetime
+    requested_at: Instant
     private: Remark | Sealed | None = None
 
 
@@ -46,6 +45,6 @@ class NotificationDrafted(Event):
     result_kind: Code
     digest: Digest
     """SHA-256 of the notification's canonical JSON."""
-    drafted_at: datetime
+    drafted_at: Instant
     due: Due
     private: Notification | Sealed

@@ -1,11 +1,10 @@
 """What whoever holds the case may tell; each type string carries the emitting stage's name."""
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
-from shared.events.event import Event, Remark, Sealed
+from shared.events.event import Event, Instant, Remark, Sealed
 from shared.identifiers import EventId, Step
 from shared.procedures.due import Due
 
@@ -15,21 +14,21 @@ class StageOverdue(Event):
 
     step: Step
     due: Due
-    noticed_at: datetime
+    noticed_at: Instant
 
 
 class CaseWithdrawn(Event):
     """The applicant's wish to withdraw was met: the case is over."""
 
     request: EventId
-    withdrawn_at: datetime
+    withdrawn_at: Instant
 
 
 class WithdrawalDeclined(Event):
     """The wish to withdraw came when the case was already over; nothing is left to withdraw."""
 
     request: EventId
-    declined_at: datetime
+    declined_at: Instant
 
 
 class ParkedResolved(Event):
@@ -40,5 +39,5 @@ class ParkedResolved(Event):
     partition: int = Field(ge=0)
     offset: int = Field(ge=0)
     how: Literal["retried", "skipped"]
-    resolved_at: datetime
+    resolved_at: Instant
     private: Remark | Sealed

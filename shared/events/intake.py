@@ -1,11 +1,11 @@
 """What intake tells: an application came in, was registered, or never became a case."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Literal
 
 from pydantic import Field
 
-from shared.events.event import Event, Private, Remark, Sealed
+from shared.events.event import Event, Instant, Private, Remark, Sealed
 from shared.identifiers import (
     ApplicantRef,
     Channel,
@@ -58,7 +58,7 @@ class ApplicationLodged(Event):
     """The steps that run without a person in this case, as configured when it was lodged."""
     notice: Literal["sms", "email"] | None = None
     """How the applicant asked to be told; the address itself is sealed."""
-    lodged_at: datetime
+    lodged_at: Instant
     due: Due
     private: Applicant | Sealed
 
@@ -67,7 +67,7 @@ class ApplicationRegistered(Event):
     """The office registered the papers and sends them to the head (R2 5.1, R3 6.1, R4 5.1)."""
 
     registration_number: RegistrationNumber
-    registered_at: datetime
+    registered_at: Instant
     due: Due
     whole_due: Due
 
@@ -78,7 +78,7 @@ class RequestRejected(Event):
     message: Code
     check: Code
     clause: Clause
-    rejected_at: datetime
+    rejected_at: Instant
     private: Remark | Sealed | None = None
 
 
@@ -87,20 +87,20 @@ class ApplicationForwarded(Event):
 
     system: Code
     acknowledgement: Code
-    forwarded_at: datetime
+    forwarded_at: Instant
 
 
 class PaperAdded(Event):
     """A further paper came in for a running case."""
 
     document: Document
-    added_at: datetime
+    added_at: Instant
 
 
 class WithdrawalRequested(Event):
     """The applicant asks to withdraw. Whoever holds the case answers."""
 
-    requested_at: datetime
+    requested_at: Instant
     private: Remark | Sealed | None = None
 
 
@@ -108,4 +108,4 @@ class PersonalDataErased(Event):
     """The keys of this case are destroyed; what they sealed can no longer be read by anyone."""
 
     applicant: ApplicantRef
-    erased_at: datetime
+    erased_at: Instant

@@ -1,9 +1,8 @@
 """What notify tells: the result went out, and what became of the messages to the applicant."""
 
-from datetime import datetime
 from typing import Literal
 
-from shared.events.event import Event
+from shared.events.event import Event, Instant
 from shared.identifiers import Code, Digest, RegistrationNumber
 
 
@@ -16,7 +15,7 @@ class ResultIssued(Event):
     digest: Digest
     way: Literal["desk", "state-corporation", "personal-account"]
     to: Literal["applicant", "representative"]
-    issued_at: datetime
+    issued_at: Instant
 
 
 class NoticeSent(Event):
@@ -24,7 +23,7 @@ class NoticeSent(Event):
 
     way: Literal["sms", "email"]
     template: Code
-    sent_at: datetime
+    sent_at: Instant
 
 
 class NoticeFailed(Event):
@@ -33,4 +32,4 @@ class NoticeFailed(Event):
     way: Literal["sms", "email"]
     template: Code
     reason: Code
-    failed_at: datetime
+    failed_at: Instant

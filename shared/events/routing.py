@@ -1,9 +1,9 @@
 """What routing tells: the head's choice of an executor, and the department's own facts."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Literal
 
-from shared.events.event import Event, Private, Remark, Sealed
+from shared.events.event import Event, Instant, Private, Remark, Sealed
 from shared.identifiers import OfficeId, Role, StaffId
 from shared.procedures.due import Due
 
@@ -12,7 +12,7 @@ class ExecutorAssigned(Event):
     """The head has named who answers for this case (R2 5.2, R3 5.2, R4 5.2)."""
 
     executor: StaffId
-    assigned_at: datetime
+    assigned_at: Instant
     due: Due
     private: Remark | Sealed | None = None
     """The head's instruction on the papers, if any."""

@@ -1,8 +1,6 @@
 """What signing tells: the notification is signed, or goes back with a remark."""
 
-from datetime import datetime
-
-from shared.events.event import Event, Remark, Sealed
+from shared.events.event import Event, Instant, Remark, Sealed
 from shared.identifiers import Code, Digest
 from shared.procedures.due import Due
 
@@ -12,8 +10,8 @@ class CertificateFacts(Event):
 
     serial: Digest
     """SHA-256 of the serial number and issuer: enough to find it, nothing of the person."""
-    valid_from: datetime
-    valid_until: datetime
+    valid_from: Instant
+    valid_until: Instant
     policy: Code
 
 
@@ -22,7 +20,7 @@ class NotificationSigned(Event):
 
     digest: Digest
     """Of the notification as it was drafted: what was signed is what was shown."""
-    signed_at: datetime
+    signed_at: Instant
     certificate: CertificateFacts | None = None
     evidence: Digest | None = None
     """Where the signature itself is kept; null for a hand-written one on paper."""
@@ -33,6 +31,6 @@ class NotificationReturned(Event):
     """The signer gives the draft back to the executor, with a remark. The first term stands."""
 
     digest: Digest
-    returned_at: datetime
+    returned_at: Instant
     due: Due
     private: Remark | Sealed
