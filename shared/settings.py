@@ -52,7 +52,7 @@ class ServiceSettings(BaseSettings):
     automation: dict[AutomationKey, tuple[Step, ...]] = {}
     """The steps that a rule does instead of a person: per procedure, or of one office only."""
     editions: dict[Code, Edition] = {}
-    """Per procedure the edition that takes applications; the newest where none is named."""
+    """Per procedure the edition that takes applications; the default one where none is named."""
 
     pool_min: int = Field(default=2, ge=1)
     pool_max: int = Field(default=10, ge=1)

@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.executor.commands import DraftNotification, ReassignExecutor, RequestPaper
 from shared.events.executor import Notification
-from shared.http.tokens import Caller, caller
+from shared.http.tokens import MAY_ACT_AS_HEAD, Caller, caller
 from shared.identifiers import CaseId, Code, Role, StaffId
 from shared.journal.answers import Asking
 
 router = APIRouter(tags=["executor"])
 
-Head = Annotated[Caller, caller(Role.HEAD)]
+Head = Annotated[Caller, caller(*MAY_ACT_AS_HEAD)]
 Executor = Annotated[Caller, caller(Role.RESPONSIBLE_EXECUTOR)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
 

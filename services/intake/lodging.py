@@ -18,7 +18,11 @@ from shared.journal.desk import Answer, Wish
 from shared.journal.service import Shell
 from shared.journal.work import Origin
 from shared.privacy.sealing import CaseKey
-from shared.procedures.catalogue import DeletedProcedure, UnknownProcedure
+from shared.procedures.catalogue import (
+    DEFAULT_EDITIONS,
+    DeletedProcedure,
+    UnknownProcedure,
+)
 from shared.procedures.models import Procedure
 
 
@@ -127,7 +131,7 @@ def _checked(shell: Shell, application: Application) -> Procedure:
     _contact(application)
     try:
         return shell.stage.procedures.in_force(
-            application.procedure, shell.settings.editions or None
+            application.procedure, {**DEFAULT_EDITIONS, **shell.settings.editions}
         )
     except DeletedProcedure as deleted:
         raise Refused(

@@ -20,6 +20,7 @@ from services.intake.lodging import Application, Lodging, lodge
 from shared.errors import Because, Refused
 from shared.events.intake import Document
 from shared.http import problems
+from shared.http.fields import names_of, shown_place
 from shared.http.idempotency import RequiredKey
 from shared.http.tokens import Caller, caller
 from shared.identifiers import ApplicantRef, CaseId, Code, Role
@@ -56,6 +57,9 @@ class Keyed(_Body):
 
     key: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
     application: Application
+
+
+_DECLARED = names_of(Keyed.model_json_schema())
 
 
 class Rejection(_Body):
@@ -191,7 +195,7 @@ def _told(answer: Answer | Refused) -> dict[str, Any]:
 
 def _invalid(error: ValidationError) -> dict[str, Any]:
     """What is wrong with one application of a batch; names fields, never values."""
-    places = sorted({".".join(str(part) for part in item["loc"]) for item in error.errors()})
+    places = sorted({shown_place(item["loc"], _DECLARED) for item in error.errors()})
     return _told(
         Refused(
             "an application is of the declared form",

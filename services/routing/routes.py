@@ -14,14 +14,14 @@ from services.routing.commands import (
     RecordAbsence,
     RecordStaffMember,
 )
-from shared.http.tokens import Caller, caller
+from shared.http.tokens import MAY_ACT_AS_HEAD, Caller, caller
 from shared.identifiers import DEPARTMENT, CaseId, OfficeId, Role, StaffId
 from shared.journal.answers import Asking, RunningShell, answered, origin_of
 from shared.journal.desk import Wish
 
 router = APIRouter(tags=["routing"])
 
-Head = Annotated[Caller, caller(Role.HEAD)]
+Head = Annotated[Caller, caller(*MAY_ACT_AS_HEAD)]
 Administrator = Annotated[Caller, caller(Role.ADMINISTRATOR)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)]
 

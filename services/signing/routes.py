@@ -8,13 +8,13 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from services.signing.commands import ReturnNotification, SignNotification
-from shared.http.tokens import Caller, caller
+from shared.http.tokens import MAY_ACT_AS_HEAD, Caller, caller
 from shared.identifiers import CaseId, Digest, Role
 from shared.journal.answers import Asking
 
 router = APIRouter(tags=["signing"])
 
-Signer = Annotated[Caller, caller(Role.HEAD, Role.MANAGEMENT)]
+Signer = Annotated[Caller, caller(*MAY_ACT_AS_HEAD)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)]
 
 

@@ -1,6 +1,6 @@
 """Which fields of a request are wrong, without a word of what stood in them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from fastapi import FastAPI
@@ -59,12 +59,22 @@ def invalid_fields(app: FastAPI, error: RequestValidationError) -> list[dict[str
     declared = _declared_names(app)
     return [
         {
-            "field": ".".join(_shown(part, declared) for part in item["loc"]),
+            "field": shown_place(item["loc"], declared),
             "rule": str(item["type"]),
             "message": str(item["msg"]) if item["type"] in _QUIET_MESSAGES else "is not valid",
         }
         for item in error.errors()[:_ERRORS_MAX]
     ]
+
+
+def shown_place(place: Iterable[object], declared: frozenset[str]) -> str:
+    """Where in a request something is: declared names and numbers, `*` for any other name."""
+    return ".".join(_shown(part, declared) for part in place)
+
+
+def names_of(schema: object) -> frozenset[str]:
+    """The names that a JSON schema, or a whole OpenAPI document, declares."""
+    return frozenset(_names(schema))
 
 
 def _shown(part: object, declared: frozenset[str]) -> str:
@@ -78,7 +88,7 @@ def _declared_names(app: FastAPI) -> frozenset[str]:
     found: frozenset[str] | None = getattr(app.state, "declared_names", None)
     if found is None:
         places = {"body", "query", "path", "header", "cookie"}
-        found = frozenset(places.union(_names(app.openapi())))
+        found = names_of(app.openapi()).union(places)
         app.state.declared_names = found
     return found
 

@@ -32,6 +32,10 @@ LIFETIME_MAX: Final = timedelta(hours=1)
 LEEWAY_S: Final = 30
 """How far the issuer's clock may be from ours."""
 
+MAY_ACT_AS_HEAD: Final = (Role.HEAD, Role.MANAGEMENT, Role.RESPONSIBLE_EXECUTOR)
+"""Whose tokens are let through to what the head does: somebody who acts for the head has a token
+with roles of their own. Whether they act today, the directory says to the rule."""
+
 _RELOAD_S_MIN: Final = 5.0
 """The file of keys is looked at this often at most."""
 _VERIFIED_MAX: Final = 2_048

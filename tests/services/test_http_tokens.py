@@ -131,9 +131,9 @@ BAD: dict[str, str] = {
         )
     ),
     "expired": signed(HEADER, good(iat=NOW - 700, exp=NOW - 60)),
-    "issued in the future": signed(HEADER, good(iat=NOW + 120)),
+    "issued in the future": signed(HEADER, good(iat=NOW + 24 * 3600, exp=NOW + 25 * 3600)),
     "lives too long": signed(HEADER, good(exp=NOW + 3 * 3600)),
-    "ends before it begins": signed(HEADER, good(iat=NOW + 20, exp=NOW + 10)),
+    "ends before it begins": signed(HEADER, good(iat=NOW, exp=NOW - 10)),
     "without end": signed(HEADER, good(exp=None)),
     "without beginning": signed(HEADER, good(iat=None)),
     "end as text": signed(HEADER, good(exp="9999999999")),
@@ -146,7 +146,7 @@ BAD: dict[str, str] = {
     "no office": signed(HEADER, good(office=None)),
     "no roles": signed(HEADER, good(roles=None)),
     "an unknown role": signed(HEADER, good(roles=["minister"])),
-    "not yet valid": signed(HEADER, good(nbf=NOW + 300)),
+    "not yet valid": signed(HEADER, good(nbf=NOW + 24 * 3600)),
     "endless": signed(HEADER, good(extra="x" * 5_000)),
     "a critical extension": signed({**HEADER, "crit": ["exp"]}, good()),
 }
