@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -97,8 +98,10 @@ class World:
 
     async def in_the_middle(self) -> None:
         """Until a good part of a round has been answered."""
-        answers = len(self.history.answers)
-        while len(self.history.answers) < answers + STRAIGHT + BY_STAFF * 2:
+        enough = len(self.history.answers) + STRAIGHT + BY_STAFF * 2
+        deadline = time.monotonic() + ANSWER_WITHIN_S
+        while len(self.history.answers) < enough:
+            assert time.monotonic() < deadline, "nobody is answered"
             await asyncio.sleep(0.05)
 
     async def start_services(self) -> None:
@@ -134,6 +137,7 @@ def world(worked: World, request: pytest.FixtureRequest) -> Iterator[World]:
 
 async def test_every_schema_is_rebuilt_from_the_topic(world: World) -> None:
     before, messages = await snapshot(world.system.environment), await world.messages()
+    assert all(before[f"{stage}.journal"] for stage in STAGES), "there is something to rebuild"
     await world.stop_services()
     for schema in (*STAGES, "casebook"):
         world.system.postgres.query(f"DROP SCHEMA {schema} CASCADE", "qyzmet")
