@@ -87,11 +87,10 @@ async def companion(name: str, module: str, arguments: Sequence[str]) -> AsyncIt
 
 
 def say(what: Any) -> None:
-    """One JSON line to the benchmark."""
-    # An event loop may have made the pipe non-blocking; a long line has to go out whole.
-    os.set_blocking(sys.stdout.fileno(), True)
-    sys.stdout.write(json.dumps(what) + "\n")
-    sys.stdout.flush()
+    """One JSON line to the benchmark, whole: Python without buffers drops the end of a long one."""
+    line = memoryview(json.dumps(what).encode() + b"\n")
+    while line:
+        line = line[os.write(sys.stdout.fileno(), line) :]
 
 
 def wait_for_word() -> bool:
