@@ -107,7 +107,8 @@ SELECT *, now() FROM unnest($1::uuid[], $2::text[], $3::uuid[]) ON CONFLICT DO N
 """
 _REQUESTS: Final = """
 INSERT INTO requests (key, request, case_id, sequence)
-SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::int[]) ON CONFLICT DO NOTHING
+SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::int[])
+ON CONFLICT (key) DO UPDATE SET sequence = greatest(requests.sequence, excluded.sequence)
 """
 
 
@@ -203,8 +204,9 @@ async def save_errands(connection: Connection, errands: Sequence[Errand]) -> Non
 
 
 async def save_requests(connection: Connection, requests: Sequence[RequestRow]) -> None:
-    """Note which requests were answered with events."""
+    """Note which requests were answered with events: by each the last of them."""
     if requests:
+        requests = list({request.key: request for request in requests}.values())
         await connection.execute(
             _REQUESTS,
             [request.key for request in requests],

@@ -121,11 +121,11 @@ class Work:
     def act(self, row: CaseRow, command: Command, origin: Origin) -> int:
         """Decide a command and tell its events; how many. Raises Refused and whatever rules raise.
 
-        The request's key goes with the first event only: one repeat, one answer.
+        The request's key goes with all of them: a repeat is answered with the place of the last.
         """
         told = self._decide(row, command, origin)
         if told and any(type(event) in self._decider_of(row.case_id).heeds for event in told):
-            self.react(row, replace(origin, idempotency_key=None))
+            self.react(row, origin)
         return len(told)
 
     def touch(self, row: CaseRow) -> None:
@@ -173,7 +173,6 @@ class Work:
         events = list(decider.decide(command, row.state, self.known))
         for event in events:
             self._tell(row, event, command.actor, origin)
-            origin = replace(origin, idempotency_key=None) if origin.idempotency_key else origin
         return events
 
     def _tell(self, row: CaseRow, event: Event, actor: str, origin: Origin) -> None:
