@@ -26,7 +26,7 @@ from services.routing.decider import DEPARTMENT_DECIDER
 from services.signing.decider import DECIDER as SIGNING
 from shared.events.intake import Applicant, Document
 from shared.holding import ResolveParked
-from shared.identifiers import ApplicantRef, CaseId, Channel, Role, Source, Step, new_id
+from shared.identifiers import CaseId, Channel, Role, Source, new_id
 from shared.journal.desk import Answer, Desk, Wish
 from shared.journal.inbox import Inbox
 from shared.journal.relay import Relay
@@ -241,13 +241,18 @@ class Site:
         self._running.clear()
         await self._stack.aclose()
 
-    async def start(self, source: Source, *, publish_wait_s: float = 10.0) -> Running:
-        """A stage, restored as at its start. It reads and sends when it is told to."""
+    async def start(
+        self, source: Source, *, kafka: str | None = None, publish_wait_s: float = 10.0
+    ) -> Running:
+        """A stage, restored as at its start. It reads and sends when it is told to.
+
+        `kafka` is where its relay looks for the broker. A second one of a source is a replica.
+        """
         stage = await self.stage(source)
         if self.schema(source) not in self._schemas:
             await self._make(source)
         await restore(stage, self.bootstrap)
-        relay = Relay(self.url, self.schema(source), self.bootstrap)
+        relay = Relay(self.url, self.schema(source), kafka or self.bootstrap)
         inbox = Inbox(stage, relay)
         desk = Desk(
             stage, relay, publish_wait_s=publish_wait_s, backlog_limit_s=5.0, read_wait_s=2.0
@@ -281,38 +286,42 @@ class Site:
         """Put records into the log; the partition and offset of each."""
         return await publish(self.bootstrap, records)
 
-    async def application(
-        self,
-        iin: str = "880101300017",
-        *,
-        by_rule: Sequence[Step] = (),
-        key: str | None = None,
-        **given: Any,
-    ) -> Wish:
-        """A wish to lodge an application for home education."""
-        applicant = (await self.vault.applicants([iin]))[iin]
-        case_id = CaseId(new_id())
-        command = LodgeApplication(
-            case_id=case_id,
-            actor="staff:aigul",
-            procedure="home-education",
-            edition=EDITION,
-            channel=Channel.OFFICE,
-            office="almaly",
-            applicant=ApplicantRef(applicant),
-            private=given.pop("private", None)
-            or Applicant(iin=iin, surname="Canary", given_name="Person"),
-            documents=all_papers(),
-            by_rule=tuple(by_rule),
-            **given,
-        )
-        return Wish(
-            command=command,
-            origin=Origin(office="almaly", synthetic=True, idempotency_key=key),
-            opens=True,
-            claim=claim_of(applicant, "home-education"),
-            key=(await self.vault.create_keys({case_id: applicant}))[case_id],
-        )
+    async def application(self, iin: str = "880101300017", **given: Any) -> Wish:
+        """A wish to lodge an application for home education; see `applications`."""
+        return (await self.applications([iin], **given))[0]
+
+    async def applications(
+        self, iins: Sequence[str], *, key: str | None = None, **given: Any
+    ) -> list[Wish]:
+        """One wish for each person. `given` are fields of the command or of the applicant."""
+        references = await self.vault.applicants(iins)
+        cases = [(CaseId(new_id()), references[iin], iin) for iin in iins]
+        keys = await self.vault.create_keys({case_id: person for case_id, person, _ in cases})
+        names = {name: given.pop(name) for name in Applicant.model_fields.keys() & given.keys()}
+        return [
+            Wish(
+                command=LodgeApplication(
+                    case_id=case_id,
+                    actor=given.get("actor", "staff:aigul"),
+                    procedure=given.get("procedure", "home-education"),
+                    edition=EDITION,
+                    channel=Channel.OFFICE,
+                    office="almaly",
+                    applicant=person,
+                    private=Applicant(
+                        iin=iin, **{"surname": "Canary", "given_name": "Person", **names}
+                    ),
+                    documents=all_papers(),
+                    by_rule=given.get("by_rule", ()),
+                    notice=given.get("notice"),
+                ),
+                origin=Origin(office="almaly", synthetic=True, idempotency_key=key),
+                opens=True,
+                claim=claim_of(person, "home-education"),
+                key=keys[case_id],
+            )
+            for case_id, person, iin in cases
+        ]
 
     async def forget(self, source: Source) -> None:
         """Drop a stage's schema and make it anew, empty. The stage must have been stopped."""
