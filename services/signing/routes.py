@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from services.signing.commands import ReturnNotification, SignNotification
 from shared.http.tokens import MAY_ACT_AS_HEAD, Caller, caller
-from shared.identifiers import CaseId, Digest, Role
+from shared.identifiers import CaseId, Digest
 from shared.journal.answers import Asking
 
 router = APIRouter(tags=["signing"])
