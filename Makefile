@@ -103,8 +103,8 @@ test: $(READY) ## all tests but the long ones
 	@$(BIN)/python -m pytest -m "not fault and not load"
 
 .PHONY: test-faults
-test-faults: $(READY) ## the long tests: kills, freezes, cuts, restores
-	@$(BIN)/python -m pytest -m fault
+test-faults: $(READY) ## the long tests in full size: kills, freezes, cuts, restores (an hour)
+	@QYZMET_FAULTS=full $(BIN)/python -m pytest -m fault
 
 .PHONY: bench
 bench: $(READY) ## measure under load, beside relays that do nothing else (BENCH="--cases 5000")
