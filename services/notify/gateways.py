@@ -4,7 +4,8 @@
 is one message. The gateway answers with the message's final status, or 202 while it has none.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Final
 
@@ -41,9 +42,9 @@ class _Status(BaseModel):
     code: Code | None = None
 
 
-def carry_out(shell: Shell) -> CarryOut:
+@asynccontextmanager
+async def carry_out(shell: Shell) -> AsyncIterator[CarryOut]:
     """How notify carries out its errands."""
-    client = httpx.AsyncClient(timeout=_WAIT_S)
 
     async def tell(errand: Errand, last_attempt: bool) -> RecordNotice:
         try:
@@ -59,7 +60,8 @@ def carry_out(shell: Shell) -> CarryOut:
             reason=reason,
         )
 
-    return tell
+    async with httpx.AsyncClient(timeout=_WAIT_S) as client:
+        yield tell
 
 
 async def _tell(shell: Shell, client: httpx.AsyncClient, errand: Errand) -> str | None:

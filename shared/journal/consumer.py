@@ -65,6 +65,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._parked_max = membership.parked_max
         self._parked: list[float] = []
         self._committed = 0.0
+        self._stopping = asyncio.Event()
         self._broker = KafkaBroker(
             bootstrap,
             apply_types=False,
@@ -94,6 +95,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def start(self) -> None:
         """Join the group and begin to read; tries until the broker answers."""
+        self._stopping.clear()
         back_off_s = 0.2
         while True:
             try:
@@ -104,12 +106,13 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 # Whatever the client says of a broker that is not there yet, the answer is the
                 # same; the reason is in the log line, and readiness stays false meanwhile.
                 _log.warning("consumer_start_again", fault=type(fault).__name__)
-                await self.stop()
+                await stopped(self._broker.stop(), "consumer")
                 await asyncio.sleep(back_off_s)
                 back_off_s = min(back_off_s * 2, _BACK_OFF_MAX_S)
 
     async def stop(self) -> None:
-        """Leave; never waits long."""
+        """Leave; never waits long. What was handed over and not read is read by who comes next."""
+        self._stopping.set()
         await stopped(self._broker.stop(), "consumer")
 
     @property
@@ -126,6 +129,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         if not parts:
             return
         offsets = await self._known_log()
+        if self._stopping.is_set():
+            return
         consumer = self._reader
         for part in parts:
             consumer.seek(part, offsets.get((part.topic, part.partition), 0))
@@ -133,7 +138,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _known_log(self) -> dict[Place, int]:
         """The stored offsets, after the log was recognised; waits as long as it is another one."""
         back_off_s = 0.2
-        while True:
+        while not self._stopping.is_set():
             try:
                 with reachable("the journal"):
                     rows = await self._stage.pool.fetch(_OFFSETS)
@@ -151,12 +156,13 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 _log.warning("log_check_again", fault=fault.what)
                 await asyncio.sleep(back_off_s)
                 back_off_s = min(back_off_s * 2, _BACK_OFF_MAX_S)
+        return {}
 
     async def _take(self, records: list[ConsumerRecord]) -> None:
         """One poll. Passing faults are waited out here; nothing is ever thrown to the client."""
         started = time.perf_counter()
         back_off_s = 0.1
-        while True:
+        while not self._stopping.is_set():
             try:
                 self._note_parked(await self._inbox.take(records))
                 break
@@ -172,6 +178,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 self.halted = f"reading fails: {type(fault).__name__}"
             await asyncio.sleep(back_off_s * (0.5 + random.random()))
             back_off_s = min(back_off_s * 2, _BACK_OFF_MAX_S)
+        else:
+            return
         self.halted = None
         metrics.BATCH_SIZE.observe(len(records))
         metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
@@ -184,7 +192,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         """Stop reading until the process is restarted; readiness says why."""
         self.halted = why
         _log.error("consumer_halted", stage=self._stage.source.value, why=why)
-        await asyncio.Event().wait()
+        await self._stopping.wait()
 
     def _note_parked(self, cases: int) -> None:
         moment = time.monotonic()

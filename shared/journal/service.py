@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
@@ -57,7 +57,7 @@ class Parts:
     routers: Sequence[APIRouter]
     department: AnyDecider | None = None
     weighs_loads: bool = False
-    carry_out: "Callable[[Shell], CarryOut] | None" = None
+    carry_out: "Callable[[Shell], AbstractAsyncContextManager[CarryOut]] | None" = None
     prepare: Callable[[Stage], Awaitable[None]] | None = None
 
 
@@ -138,7 +138,7 @@ class Runner:
         self._spawn(shell.relay.run(), "relay")
         self._spawn(Timers(stage, shell.relay).run(), "timers")
         if self._parts.carry_out is not None:
-            carry_out = self._parts.carry_out(shell)
+            carry_out = await self._stack.enter_async_context(self._parts.carry_out(shell))
             self._spawn(Errands(stage, shell.relay, carry_out).run(), "errands")
         await shell.consumer.start()
         self.shell = shell

@@ -90,12 +90,11 @@ class Timers:
         row = work.cases[timer.case_id]
         if row.parked is not None:
             return False
-        command = self._stage.decider(timer.case_id).on_time(timer)
-        if command is None:
-            return True
         try:
-            with work.attempt(row):
-                work.act(row, command, Origin())
+            command = self._stage.decider(timer.case_id).on_time(timer)
+            if command is not None:
+                with work.attempt(row):
+                    work.act(row, command, Origin())
         except Refused as refused:
             # The state says the timer has nothing to do here any more; that is how timers end.
             _log.info("timer_found_nothing", kind=timer.kind, rule=refused.rule)
