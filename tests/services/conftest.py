@@ -1,12 +1,13 @@
 """The stages' own database and log, for the tests of the shell: see tests/stages.py."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from importlib.resources import files
 
 import pytest
 import structlog
 
 from deploy.local.broker import LocalBroker
+from deploy.local.ports import free_ports
 from deploy.local.postgres import LocalPostgres
 from shared.messaging.topics import create_topics
 from shared.postgres.migrations import migrate
@@ -58,6 +59,33 @@ async def vault(postgres: LocalPostgres) -> AsyncIterator[Vault]:
 async def site(stages_database: str, log: str, vault: Vault) -> AsyncIterator[Site]:
     """A fresh site: no stage has read or told anything."""
     place = Site(stages_database, log, vault)
+    await place.open()
+    try:
+        yield place
+    finally:
+        await place.close()
+
+
+@pytest.fixture(scope="session")
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
+    """A broker to be killed; whoever takes it leaves it running."""
+    port, controller_port = free_ports(2)
+    server = LocalBroker(tmp_path_factory.mktemp("mortal") / "kafka", port, controller_port)
+    try:
+        server.start()
+        server.wait_ready()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+async def mortal_site(
+    stages_database: str, mortal: LocalBroker, vault: Vault
+) -> AsyncIterator[Site]:
+    """A site on the broker that is going to be killed."""
+    await create_topics(mortal.bootstrap)
+    place = Site(stages_database, mortal.bootstrap, vault)
     await place.open()
     try:
         yield place

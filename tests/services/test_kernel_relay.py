@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,7 +11,6 @@ import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from deploy.local.broker import LocalBroker
-from deploy.local.ports import free_ports
 from services.intake.commands import RequestWithdrawal
 from services.routing.commands import RecordStaffMember
 from shared.errors import Unavailable
@@ -24,7 +22,6 @@ from shared.journal.rows import lock_class
 from shared.journal.sending import send_round
 from shared.journal.work import Origin
 from shared.messaging.topics import CASE_EVENTS, DEPARTMENT_EVENTS, create_topics
-from shared.privacy.keys import Vault
 from shared.privacy.sealing import PLAIN_BYTES_MAX
 from tests.stages import TABLES, TOPIC_NAMES, Running, Site, people, staff, until
 
@@ -367,33 +364,6 @@ async def test_an_unknown_offset_is_never_stored(site: Site) -> None:
         await send_round(_VagueProducer(), rows)
     with pytest.raises(asyncpg.CheckViolationError):
         await intake.pool.execute(relay_module._MOVE, [rows[0]["position"]], [0], [-1])
-
-
-@pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
-    """A broker of its own, to be killed."""
-    port, controller_port = free_ports(2)
-    server = LocalBroker(tmp_path_factory.mktemp("mortal") / "kafka", port, controller_port)
-    try:
-        server.start()
-        server.wait_ready()
-        yield server
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-async def mortal_site(
-    stages_database: str, mortal: LocalBroker, vault: Vault
-) -> AsyncIterator[Site]:
-    """A site on the broker that is going to be killed."""
-    await create_topics(mortal.bootstrap)
-    place = Site(stages_database, mortal.bootstrap, vault)
-    await place.open()
-    try:
-        yield place
-    finally:
-        await place.close()
 
 
 async def test_a_broker_killed_while_it_is_sent_to_loses_nothing(
