@@ -53,6 +53,7 @@ class CaseWork:
     rng: random.Random
     applicant: dict[str, str]
     pause_max_s: float = 1.0
+    procedure: str = ""
     case_id: str = ""
     position: str | None = None
     withdrawing: bool = False

@@ -15,7 +15,6 @@ import asyncpg
 from deploy.local.environment import SERVICES, STAGES, LocalEnvironment
 from deploy.local.ports import DISTANCES, REPLICA_DISTANCE, free_ports, is_free
 from deploy.local.settings import LocalSettings
-from deploy.local.supervisor import Part
 from deploy.local.system import LocalSystem, remove
 from shared.errors import Unavailable
 from shared.messaging.log import open_log
@@ -133,11 +132,6 @@ async def ready(system: LocalSystem, within_s: float = 120.0) -> None:
     await asyncio.gather(*(asyncio.to_thread(part.wait_ready, within_s) for part in system.parts))
 
 
-def stores(system: LocalSystem) -> list[Part]:
-    """The broker and Postgres: what the services stand on."""
-    return [system.broker, system.postgres]
-
-
 def _folder(what: str) -> Path:
     """One that Postgres's account can walk through, when we are root."""
     folder = Path(tempfile.mkdtemp(prefix=f"qyzmet-{what}-"))
@@ -151,9 +145,10 @@ def _end(system: LocalSystem) -> None:
     finally:
         if os.environ.get("QYZMET_FAULTS_KEEP"):
             say(f"kept: {system.folder}")
-        else:
+        elif system.postgres.folder.exists():
             remove(system.folder)
-            shutil.rmtree(system.folder, ignore_errors=True)
+        else:
+            shutil.rmtree(system.folder)  # it never came so far
 
 
 def _free_base() -> int:
