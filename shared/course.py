@@ -69,6 +69,8 @@ class Course(State):
     def heard(self, fact: Fact) -> Self:
         """The course after one more fact, in whatever order facts of different sources come."""
         course = self._statement(fact)
+        if fact.entry.hands_to is None and fact.entry.ends is None:
+            return course
         turn, source = fact.envelope.turn, fact.envelope.source
         if self._moved(turn, source):  # a source moves a turn on once; its first word counts
             return course
@@ -109,9 +111,9 @@ class Course(State):
     def path(self) -> tuple[Source, ...]:
         """The holders by turn, from turn 0, as far as the hand-offs read so far lead."""
         holders = [Source.INTAKE]
-        given = {(handing.turn, handing.source): handing.to for handing in self.handings}
-        while (following := given.get((len(holders) - 1, holders[-1]))) is not None:
-            holders.append(following)
+        for handing in self.handings:  # sorted by turn, one of each source in a turn
+            if handing.turn == len(holders) - 1 and handing.source is holders[-1]:
+                holders.append(handing.to)
         return tuple(holders)
 
     @property

@@ -44,6 +44,8 @@ MIGRATIONS: Final = files("shared.journal") / "migrations"
 VERSION: Final = "1.0.0"
 _AGAIN_S: Final = 1.0
 _RECHECK_S: Final = 5.0
+_GARBAGE_THRESHOLD: Final = 50_000
+"""Reading makes many short-lived objects and few cycles; Python's own 700 costs it dearly."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ class Runner:
         await shell.consumer.start()
         self.shell = shell
         gc.freeze()
+        gc.set_threshold(_GARBAGE_THRESHOLD, 20, 50)
         _log.info("ready", stage=stage.source.value)
         await asyncio.Event().wait()
 

@@ -51,6 +51,7 @@ CREATE TABLE cases (
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX cases_by_claim ON cases (claim) WHERE claim IS NOT NULL;
 CREATE INDEX cases_parked ON cases (case_id) WHERE parked IS NOT NULL;
+CREATE INDEX cases_waiting ON cases (case_id) WHERE waits;
 
 -- How far the log was read. `last_*` is the record before `next`, to know the log again by.
 CREATE TABLE offsets (
