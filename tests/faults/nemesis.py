@@ -17,6 +17,8 @@ from tests.faults.stand import say
 STORES = ("kafka", "postgres")
 AT_WORK = 0.75
 DEATH_LINES = 12
+DEATHS_MAX = 10
+"""So many that nothing will come of waiting longer."""
 
 
 class Victim(Part, Protocol):
@@ -73,6 +75,7 @@ class Nemesis:
             if name not in STORES:
                 words = part.child.last_words(DEATH_LINES)
                 self.died.append(f"{name} ended by itself ({part.child.exit_code}):\n{words}")
+                assert len(self.died) < DEATHS_MAX, "\n".join(self.died)
             say(f"{name} is down: started again")
             self._start(part, name)
 
