@@ -16,6 +16,7 @@ from shared.events.event import Event, Remark
 from shared.events.holder import (
     CaseWithdrawn,
     ParkedResolved,
+    PassedOver,
     StageOverdue,
     WithdrawalDeclined,
 )
@@ -68,6 +69,8 @@ class ResolveParked:
     reason: str
     record: EventId | None = None
     """The event in the record, if it is one."""
+    passed: PassedOver | None = None
+    """The places that the case goes on without, if any."""
 
 
 HolderCommand = WithdrawCase | MarkOverdue | ResolveParked
@@ -122,6 +125,7 @@ def resolve_parked(command: ResolveParked, known: Known) -> list[Event]:
             partition=command.partition,
             offset=command.offset,
             how=command.how,
+            passed=command.passed,
             resolved_at=known.now,
             private=Remark(text=given(command.reason, "an operator gives a reason", "reason")),
         )

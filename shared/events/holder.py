@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.events.event import Event, Instant, Remark, Sealed
-from shared.identifiers import EventId, Step
+from shared.identifiers import EventId, Source, Step
 from shared.procedures.due import Due
 
 
@@ -31,6 +31,14 @@ class WithdrawalDeclined(Event):
     declined_at: Instant
 
 
+class PassedOver(Event):
+    """Places of a source that this stage goes on without, both included."""
+
+    source: Source
+    first: int = Field(ge=1, lt=2**31)
+    last: int = Field(ge=1, lt=2**31)
+
+
 class ParkedResolved(Event):
     """An operator has dealt with a record that this stage had set aside."""
 
@@ -39,5 +47,7 @@ class ParkedResolved(Event):
     partition: int = Field(ge=0)
     offset: int = Field(ge=0)
     how: Literal["retried", "skipped"]
+    passed: PassedOver | None = None
+    """Of a skipped record: its own place, and those before it that never came."""
     resolved_at: Instant
     private: Remark | Sealed

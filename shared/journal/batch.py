@@ -1,14 +1,14 @@
 """What reading some records does, beside the work on the cases: who waits, who stands aside."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.events.envelope import Envelope
+from shared.events.holder import PassedOver
 from shared.identifiers import CaseId
 from shared.journal.parked import ParkedRow
 from shared.journal.rows import CaseRow
 from shared.journal.work import Work
-from shared.messaging.reading import Verdict, judge, passed_over
+from shared.messaging.reading import Verdict, judge, places_without
 from shared.messaging.records import Incoming
 
 
@@ -40,9 +40,14 @@ def still_waits(row: CaseRow, held: ParkedRow) -> bool:
     return fact is None or verdict_of(row, fact.envelope) is Verdict.WAIT
 
 
-def without(seen: Mapping[str, str], record: Incoming) -> dict[str, str]:
-    """What has been seen of a case when it goes on without a record."""
+def passed_with(row: CaseRow, record: Incoming) -> PassedOver | None:
+    """The places that a case goes on without, when it goes on without this record."""
     envelope = record.envelope
     if envelope is None:
-        return dict(seen)
-    return passed_over(seen, envelope.source, envelope.sequence, envelope.event_id)
+        return None
+    # What cannot be read says nothing of the records before it; what waits waits for them.
+    alone = record.fact is None
+    places = places_without(row.seen, envelope.source, envelope.sequence, alone=alone)
+    if places is None:
+        return None
+    return PassedOver(source=envelope.source, first=places[0], last=places[1])

@@ -14,7 +14,7 @@ from aiokafka import ConsumerRecord
 
 from shared.errors import Refused
 from shared.events.envelope import Fact
-from shared.journal.batch import Batch, still_waits, verdict_of, without
+from shared.journal.batch import Batch, still_waits, verdict_of
 from shared.journal.parked import ParkedRow, delete_parked, load_parked, save_parked
 from shared.journal.relay import Relay
 from shared.journal.rows import CaseRow, lock_cases
@@ -126,7 +126,7 @@ class Inbox:
             return
         row = batch.work.cases[record.case_id]
         if is_skipped(row.seen, token_of(record.event_id, record.partition, record.offset)):
-            self._pass_over(batch, row, record)
+            self._pass_over(batch, row)
         elif record.envelope is not None and verdict_of(row, record.envelope) is Verdict.SKIP:
             batch.count(Verdict.SKIP.value)
         elif row.parked is not None:
@@ -230,9 +230,9 @@ class Inbox:
             row.parked = reason
             batch.work.touch(row)
 
-    def _pass_over(self, batch: Batch, row: CaseRow, record: Incoming) -> None:
-        row.seen = without(row.seen, record)
-        batch.work.touch(row)
+    def _pass_over(self, batch: Batch, row: CaseRow) -> None:
+        """An operator decided to go on without it; others may have waited for its place."""
+        batch.count(Verdict.SKIP.value)
         self._take_waiting(batch, row)
 
     async def _unread(self, connection: Connection, records: Sequence[Incoming]) -> list[Incoming]:

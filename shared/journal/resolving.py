@@ -9,7 +9,7 @@ import asyncpg
 from shared.errors import Because, Refused
 from shared.holding import ResolveParked
 from shared.identifiers import CaseId, EventId
-from shared.journal.batch import Batch
+from shared.journal.batch import Batch, passed_with
 from shared.journal.inbox import Inbox
 from shared.journal.parked import ParkedRow, delete_parked, load_parked, save_parked
 from shared.journal.relay import Relay
@@ -114,16 +114,15 @@ class Resolving:
         standing = (await load_parked(connection, [case_id])).get(case_id, [])
         if not standing or (row.parked is None and not row.waits):
             raise _not_set_aside()
-        named = _named(standing, command) if command.how == "skipped" else None
-        if named is not None:
-            event_id = named.record.event_id
-            command = replace(command, record=EventId(event_id) if event_id else None)
         work = Work(self._stage.source, self._stage.decider, known, cases)
         batch = Batch(work, {})
-        work.act(row, command, origin)
-        self._read_again(batch, row, standing, named)
-        if named is None and row.parked is not None:
-            raise _still_fails(row.parked)
+        if command.how == "skipped":
+            self._skip(batch, row, standing, command, origin)
+        else:
+            work.act(row, command, origin)
+            self._read_again(batch, row, standing)
+            if row.parked is not None:
+                raise _still_fails(row.parked)
         await self._write(connection, batch, row, standing)
         return Resolution(
             case_id=case_id,
@@ -132,18 +131,30 @@ class Resolving:
             still=row.parked,
         )
 
-    def _read_again(
+    def _skip(
         self,
         batch: Batch,
         row: CaseRow,
         standing: Sequence[ParkedRow],
-        skipped: ParkedRow | None = None,
+        command: ResolveParked,
+        origin: Origin,
     ) -> None:
+        """Read what stands before the named record, go on without it, read what stands behind."""
+        place = _place_of(standing, command)
+        self._read_again(batch, row, standing[:place])
+        if row.parked is not None:
+            raise _still_fails(row.parked)
+        named = standing[place].record
+        event_id = None if named.event_id is None else EventId(named.event_id)
+        command = replace(command, record=event_id, passed=passed_with(row, named))
+        batch.work.act(row, command, origin)
+        for parked in standing[place:]:
+            self._inbox.read(batch, parked.record)
+
+    def _read_again(self, batch: Batch, row: CaseRow, standing: Sequence[ParkedRow]) -> None:
         """Read what stands aside, in the order of the log, as a rebuild would."""
         row.parked, row.waits = None, False
         for parked in standing:
-            if parked is skipped and row.parked is not None:
-                raise _still_fails(row.parked)
             self._inbox.read(batch, parked.record)
 
     async def _write(
@@ -158,11 +169,11 @@ class Resolving:
         metrics.count_recorded(work.told)
 
 
-def _named(standing: list[ParkedRow], command: ResolveParked) -> ParkedRow:
-    for parked in standing:
+def _place_of(standing: Sequence[ParkedRow], command: ResolveParked) -> int:
+    for place, parked in enumerate(standing):
         record = parked.record
         if (record.partition, record.offset) == (command.partition, command.offset):
-            return parked
+            return place
     raise Refused(
         "an operator skips a record that stands aside",
         expected="the partition and offset of one of the case's records",

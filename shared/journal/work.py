@@ -18,7 +18,7 @@ from shared.events.intake import ApplicationLodged
 from shared.identifiers import DEPARTMENT, CaseId, EventId, Source, new_id
 from shared.journal import rows as sql
 from shared.journal.rows import CaseRow, DeciderOf, JournalRow, Position, RequestRow
-from shared.messaging.reading import applied, token_of, with_skipped
+from shared.messaging.reading import applied, token_of, with_passed, with_skipped
 from shared.postgres.pool import Connection
 from shared.privacy.keys import Vault
 from shared.privacy.sealing import CaseKey, plain_of, seal
@@ -230,6 +230,8 @@ class Work:
         ):
             token = token_of(event.record, event.partition, event.offset)
             row.seen = with_skipped(row.seen, token)
+            if (passed := event.passed) is not None:
+                row.seen = with_passed(row.seen, passed.source, passed.first, passed.last)
 
     def _settle(self, row: CaseRow) -> None:
         self._changed.add(row.case_id)

@@ -16,6 +16,7 @@ Seen = NewType("Seen", dict[str, str])
 """Per source, the short ids of the events already applied, in their order, joined.
 
 `{"intake": "9f2c…"}`: twelve hexadecimal digits an event. Their number is the last sequence.
+Under `skipped` stand the records and the places that operators decided to go on without.
 """
 
 _SHORT = 12
@@ -41,7 +42,8 @@ def judge(seen: Mapping[str, str], source: Source, sequence: int, event_id: UUID
     if place == len(told):
         return Verdict.APPLY
     if place > len(told):
-        return Verdict.WAIT
+        passed = any(first <= sequence <= last for first, last in _passed(seen, source))
+        return Verdict.SKIP if passed else Verdict.WAIT
     if told[place : place + _SHORT] in (event_id.hex[-_SHORT:], _PASSED_OVER):
         return Verdict.SKIP
     return Verdict.CONTRADICTION
@@ -50,15 +52,15 @@ def judge(seen: Mapping[str, str], source: Source, sequence: int, event_id: UUID
 def applied(seen: Mapping[str, str], source: Source, event_id: UUID) -> Seen:
     """What has been seen after one more event of a source was applied."""
     told = seen.get(source.value, "")
-    return Seen({**seen, source.value: told + event_id.hex[-_SHORT:]})
+    return _filled(Seen({**seen, source.value: told + event_id.hex[-_SHORT:]}), source)
 
 
 def passed_over(seen: Mapping[str, str], source: Source, sequence: int, event_id: UUID) -> Seen:
     """What has been seen when an operator decided to go on without a record.
 
     Its place counts as told, and so do the places before it that never came: should one of them
-    come after all, it is skipped. A record that was
-    told already changes nothing, nor does one so far ahead that its number must be wrong.
+    come after all, it is skipped. A record that was told already changes nothing, nor does one so
+    far ahead that its number must be wrong.
     """
     told = seen.get(source.value, "")
     missing = sequence - 1 - len(told) // _SHORT
@@ -74,6 +76,28 @@ def with_skipped(seen: Mapping[str, str], token: str) -> Seen:
     return Seen({**seen, _SKIPPED: ",".join(sorted(skipped))})
 
 
+def with_passed(seen: Mapping[str, str], source: Source, first: int, last: int) -> Seen:
+    """Remember that an operator decided to go on without these places of a source.
+
+    They count as told as soon as all before them are told, now or, when the log is read again,
+    later: so a record that was read before the operator decided is read then, too.
+    """
+    return _filled(with_skipped(seen, f"{source.value}#{first}-{last}"), source)
+
+
+def places_without(
+    seen: Mapping[str, str], source: Source, sequence: int, *, alone: bool
+) -> tuple[int, int] | None:
+    """Which places a case passes over when it goes on without a record: its own, if `alone`,
+    or else also those before it that never came. None if there is nothing to pass over."""
+    following = last_sequence(seen, source) + 1
+    if sequence < following:
+        return None
+    if alone:
+        return sequence, sequence
+    return (following, sequence) if sequence - following <= _MISSING_MAX else None
+
+
 def is_skipped(seen: Mapping[str, str], token: str) -> bool:
     """Whether an operator decided to go on without this record."""
     return _SKIPPED in seen and token in seen[_SKIPPED].split(",")
@@ -87,3 +111,26 @@ def token_of(event_id: UUID | None, partition: int, offset: int) -> str:
 def last_sequence(seen: Mapping[str, str], source: Source) -> int:
     """The last sequence of a source that was applied; 0 when none was."""
     return len(seen.get(source.value, "")) // _SHORT
+
+
+def _passed(seen: Mapping[str, str], source: Source) -> list[tuple[int, int]]:
+    """The ranges of places of a source that operators decided to go on without, in order."""
+    found = []
+    for token in seen.get(_SKIPPED, "").split(","):
+        name, _, places = token.partition("#")
+        if name == source.value and places:
+            first, _, last = places.partition("-")
+            found.append((int(first), int(last)))
+    return sorted(found)
+
+
+def _filled(seen: Seen, source: Source) -> Seen:
+    """Count the places that are passed over as told, where everything before them is told."""
+    if _SKIPPED not in seen:
+        return seen
+    told = seen.get(source.value, "")
+    for first, last in _passed(seen, source):
+        count = len(told) // _SHORT
+        if first <= count + 1 <= last:
+            told += _PASSED_OVER * (last - count)
+    return Seen({**seen, source.value: told}) if told else seen

@@ -79,7 +79,7 @@ def taken_apart(
         if envelope.case_id != case_id:
             envelope = None
             raise MalformedEnvelope("the key is not the case of the envelope")
-        if value is None:
+        if not value:  # null and empty are one: a record that stands aside keeps no null
             raise MalformedEvent("the record has no value")
         found = fact_of(envelope, value)
     except UnknownType as error:
