@@ -33,7 +33,7 @@ async def gateway(fails_every: int = 0) -> AsyncIterator[str]:
     port = free_ports(1)[0]
     settings = GatewaySettings(port=port, gateway_fails_every=fails_every)
     server = uvicorn.Server(
-        uvicorn.Config(make_app(settings), host="127.0.0.1", port=port, log_level="warning")
+        uvicorn.Config(make_app(settings), host="127.0.0.1", port=port, log_config=None)
     )
     serving = asyncio.create_task(server.serve())
 
