@@ -22,6 +22,7 @@ from shared.messaging.topics import TOPICS
 from tests.faults.evidence import collect
 from tests.faults.history import History
 from tests.faults.invariants import told, violations
+from tests.faults.reading import read
 
 FULL = os.environ.get("QYZMET_FAULTS") == "full"
 """Whether to run in full size; otherwise in a size for every commit."""
@@ -107,6 +108,9 @@ async def to_do(environment: LocalEnvironment) -> str:
 async def judge(system: LocalSystem, history: History, seed: int, **marks: bool) -> None:
     """Everything that has to hold, holds."""
     evidence = await collect(system.environment, history, **marks)
+    reading = read(evidence.log)
+    facts = sum(map(len, reading.cases.values()))
+    say(f"{len(reading.cases)} cases, {facts} facts, {reading.duplicates} duplicates in the log")
     found = violations(evidence)
     assert not found, f"seed {seed}: {told(found)}"
 
