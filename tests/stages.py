@@ -4,11 +4,9 @@ All sites share one database and one log. Each stage of a site has a schema of i
 a site begins at the end that the log had when it was made, as if nothing had been told before.
 """
 
-import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -25,12 +23,11 @@ from services.routing.decider import DECIDER as ROUTING
 from services.routing.decider import DEPARTMENT_DECIDER
 from services.signing.decider import DECIDER as SIGNING
 from shared.events.intake import Applicant, Document
-from shared.holding import ResolveParked
 from shared.identifiers import CaseId, Channel, Role, Source, new_id
-from shared.journal.desk import Answer, Desk, Wish
+from shared.journal.desk import Desk, Wish
 from shared.journal.inbox import Inbox
 from shared.journal.relay import Relay
-from shared.journal.resolving import Resolution, Resolving
+from shared.journal.resolving import Resolving
 from shared.journal.restore import restore
 from shared.journal.rows import AnyDecider
 from shared.journal.service import working_calendar
@@ -38,7 +35,6 @@ from shared.journal.surroundings import Stage, listening
 from shared.journal.timers import Timers
 from shared.journal.work import Origin
 from shared.messaging.log import Place, open_log
-from shared.messaging.topics import CASE_EVENTS, DEPARTMENT_EVENTS
 from shared.papers import missing_papers
 from shared.postgres.migrations import migrate
 from shared.postgres.pool import Limits, Pool, open_pool
@@ -46,8 +42,8 @@ from shared.privacy.keys import Vault
 from shared.privacy.master import MasterKeys
 from shared.procedures.catalogue import load_catalogue
 from tests.facts import DepartmentFacts, Written, publish
+from tests.running import TOPIC_NAMES, Running
 
-TOPIC_NAMES: Final = (CASE_EVENTS, DEPARTMENT_EVENTS)
 DECIDERS: Final[Mapping[Source, AnyDecider]] = {
     decider.source: decider for decider in (INTAKE, ROUTING, EXECUTOR, SIGNING, NOTIFY)
 }
@@ -55,8 +51,6 @@ MASTER: Final = MasterKeys({1: b"m" * 32}, current=1)
 LOOKUP_KEY: Final = b"l" * 32
 EDITION: Final = "2016-08-25"
 LIMITS: Final = Limits(connections_min=0, connections_max=12)
-WAIT_S_MAX: Final = 30.0
-POLL_S: Final = 0.02
 TABLES: Final = (
     "journal",
     "outbox",
@@ -71,18 +65,6 @@ TABLES: Final = (
 
 catalogue = cache(load_catalogue)
 calendar = cache(working_calendar)
-
-
-async def until(
-    holds: Callable[[], Awaitable[bool]], what: str, within_s: float = WAIT_S_MAX
-) -> None:
-    """Ask again and again until it holds; fails after a while, saying what did not come."""
-    try:
-        async with asyncio.timeout(within_s):
-            while not await holds():  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(POLL_S)
-    except TimeoutError:
-        raise AssertionError(f"not within {within_s} s: {what}") from None
 
 
 def staff() -> list[Written]:
@@ -106,105 +88,6 @@ def all_papers() -> tuple[Document, ...]:
     outside = law.outside("home-education", EDITION)
     kinds = missing_papers(procedure, outside, Channel.OFFICE, frozenset())
     return tuple(Document(kind=kind, state="provided", content="a" * 64) for kind in kinds)
-
-
-@dataclass
-class Running:
-    """One stage with its shell, without the loops: a test says when it reads and sends."""
-
-    stage: Stage
-    relay: Relay
-    inbox: Inbox
-    desk: Desk
-    resolving: Resolving
-    timers: Timers
-    bootstrap: str
-    _sending: asyncio.Task[None] | None = field(default=None)
-
-    @property
-    def pool(self) -> Pool:
-        """The stage's own schema."""
-        return self.stage.pool
-
-    async def read(self, batch_max: int = 500) -> int:
-        """Read from where the database stopped to the end of the log; how many records."""
-        records = await self.unread()
-        for start in range(0, len(records), batch_max):
-            await self.inbox.take(records[start : start + batch_max])
-        return len(records)
-
-    async def unread(self) -> list[ConsumerRecord]:
-        """What of the log the stage has not read."""
-        rows = await self.pool.fetch("SELECT topic, partition, next FROM offsets")
-        offsets = {(row["topic"], row["partition"]): row["next"] for row in rows}
-        found: list[ConsumerRecord] = []
-        async with open_log(self.bootstrap, TOPIC_NAMES, offsets) as log:
-            async for records in log.read_to(await log.ends()):
-                found += records
-        return found
-
-    def send(self) -> None:
-        """Let the relay run from now on."""
-        if self._sending is None:
-            self._sending = asyncio.create_task(self.relay.run())
-
-    async def stop_sending(self) -> None:
-        """Stop the relay."""
-        sending, self._sending = self._sending, None
-        if sending is not None:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
-
-    async def sent(self) -> None:
-        """Until the relay leads and the outbox is empty."""
-        self.send()
-        self.relay.wake()
-        await until(self._all_is_sent, f"the outbox of {self.stage.source} is empty")
-
-    async def _all_is_sent(self) -> bool:
-        # A producer that is cancelled while it starts leaves its socket behind, so wait for it.
-        return self.relay.leads and not await self.pool.fetchval("SELECT count(*) FROM outbox")
-
-    async def perform(self, command: Any, **origin: Any) -> Answer:
-        """One command of a person."""
-        return await self.desk.perform(Wish(command, Origin(**origin)))
-
-    async def resolve(
-        self, case_id: CaseId, how: str = "retried", at: tuple[int, int] = (0, 0)
-    ) -> Resolution:
-        """What the operator does about a case; `at` names the record to skip."""
-        command = ResolveParked(
-            case_id=case_id,
-            actor="operator:timur",
-            partition=at[0],
-            offset=at[1],
-            how="skipped" if how == "skipped" else "retried",
-            reason="seen to",
-        )
-        return await self.resolving.resolve(command, Origin())
-
-    async def events(self, case_id: CaseId) -> list[str]:
-        """The names of this stage's own events of a case, in order."""
-        rows = await self.pool.fetch(
-            "SELECT event_type FROM journal WHERE case_id = $1 ORDER BY sequence", case_id
-        )
-        return [row["event_type"].split(".")[2] for row in rows]
-
-    async def parked(self, case_id: CaseId) -> str | None:
-        """Why a case is set aside; None when it flows."""
-        reason: str | None = await self.pool.fetchval(
-            "SELECT parked FROM cases WHERE case_id = $1", case_id
-        )
-        return reason
-
-    async def aside(self, case_id: CaseId) -> list[tuple[int, int, bool]]:
-        """Partition, offset and whether it waits, of each record of a case that stands aside."""
-        rows = await self.pool.fetch(
-            'SELECT partition, "offset", waits FROM parked WHERE case_id = $1'
-            ' ORDER BY partition, "offset"',
-            case_id,
-        )
-        return [(row["partition"], row["offset"], row["waits"]) for row in rows]
 
 
 class Site:
@@ -381,3 +264,15 @@ def people(count: int, start: int = 0) -> list[str]:
     for number in range(start, start + count):
         found.append(f"{900000000000 + number * 7919:012d}")
     return found
+
+
+def unknown_edition(lodged: Written) -> Written:
+    """A fact that reads well and that the rules cannot work with."""
+    assert lodged.value is not None
+    return lodged.but(value=lodged.value.replace(b'"2016-08-25"', b'"1999-01-01"'))
+
+
+async def unread(site: Site, stage: Running, records: Sequence[Written]) -> list[ConsumerRecord]:
+    """Put these into the log, and take from it all that the stage has not read."""
+    await site.tell(records)
+    return await stage.unread()

@@ -11,7 +11,8 @@ from shared.errors import Refused
 from shared.identifiers import CaseId, Source, Step, new_id
 from shared.journal.parked import give_up_waiting
 from tests.facts import CaseFacts, Written
-from tests.stages import Running, Site, staff
+from tests.running import Running
+from tests.stages import Site, staff
 from tests.tables import tables_equal, tables_of
 
 CASES = 12

@@ -13,7 +13,8 @@ from shared.journal import consumer as consumer_module
 from shared.journal.consumer import Consumer, Membership
 from shared.messaging.topics import TOPICS
 from tests.facts import CaseFacts
-from tests.stages import Running, Site, staff, until
+from tests.running import Running, until
+from tests.stages import Site, staff
 
 ASSIGNED = ["executor-assigned"]
 PARTITIONS = sum(topic.partitions for topic in TOPICS)

@@ -21,7 +21,8 @@ from shared.journal.errands import ATTEMPTS_MAX, Errands
 from shared.journal.service import Shell
 from shared.settings import ServiceSettings
 from tests.facts import CaseFacts
-from tests.stages import Running, Site, staff, until
+from tests.running import Running, until
+from tests.stages import Site, staff
 
 PERSON = Applicant(iin="880101300017", surname="C", given_name="P", phone="+77010001917")
 ISSUED, SENT, FAILED = "result-issued", "notice-sent", "notice-failed"

@@ -15,7 +15,8 @@ from shared.journal.desk import Answer, Wish
 from shared.journal.restore import AnotherLog, restore
 from shared.journal.work import Origin
 from tests.facts import CaseFacts
-from tests.stages import Running, Site, people, staff
+from tests.running import Running
+from tests.stages import Site, people, staff
 from tests.tables import tables_equal, tables_of
 
 KEY = "a" * 64

@@ -7,7 +7,8 @@ import pytest
 from services.routing.commands import AssignExecutor
 from shared.identifiers import Source, Step
 from tests.facts import CaseFacts, Written
-from tests.stages import Running, Site, staff
+from tests.running import Running
+from tests.stages import Site, staff
 
 OVERDUE = "stage-overdue"
 
