@@ -6,7 +6,7 @@ now is derived by walking the halves. A fact of a source that did not hold the t
 kept and changes nothing.
 """
 
-from typing import Self
+from typing import Literal, Self
 
 from shared.events.envelope import Fact
 from shared.events.event import Kind
@@ -22,7 +22,7 @@ from shared.identifiers import ApplicantRef, Channel, EventId, Source, Step
 from shared.state import State
 
 
-class Handing(State):
+class Handing(State, frozen=True):
     """`source` gave the case, which it held in `turn`, to `to`."""
 
     turn: int
@@ -30,7 +30,7 @@ class Handing(State):
     to: Source
 
 
-class Ending(State):
+class Ending(State, frozen=True):
     """`source` ended the case in `turn`: issued, withdrawn or rejected."""
 
     turn: int
@@ -38,7 +38,7 @@ class Ending(State):
     how: str
 
 
-class Lodged(State):
+class Lodged(State, frozen=True):
     """What the application says that every stage needs; nothing of the person."""
 
     procedure: str
@@ -53,11 +53,19 @@ class Lodged(State):
     synthetic: bool
 
 
-class Course(State):
+class Paper(State, frozen=True):
+    """A document of the application, as the log names it."""
+
+    kind: str
+    state: Literal["provided", "missing"]
+    content: str | None
+
+
+class Course(State, frozen=True):
     """See the module. Tuples are kept sorted, so that equal facts give equal bytes."""
 
     lodged: Lodged | None = None
-    documents: tuple[Document, ...] = ()
+    documents: tuple[Paper, ...] = ()
     """As lodged, then as added, in intake's order."""
     handings: tuple[Handing, ...] = ()
     endings: tuple[Ending, ...] = ()
@@ -93,10 +101,10 @@ class Course(State):
             case ApplicationLodged() as event:
                 changed: dict[str, object] = {
                     "lodged": _lodged(event, synthetic=fact.envelope.synthetic),
-                    "documents": (*event.documents, *self.documents),
+                    "documents": (*map(paper_of, event.documents), *self.documents),
                 }
             case PaperAdded(document=document):
-                changed = {"documents": (*self.documents, document)}
+                changed = {"documents": (*self.documents, paper_of(document))}
             case WithdrawalRequested():
                 changed = {"requests": (*self.requests, fact.envelope.event_id)}
             case CaseWithdrawn(request=request) | WithdrawalDeclined(request=request):
@@ -155,6 +163,11 @@ class Course(State):
         return path[fact.envelope.turn] is fact.envelope.source
 
 
+def paper_of(document: Document) -> Paper:
+    """What a state keeps of a document."""
+    return Paper(kind=document.kind, state=document.state, content=document.content)
+
+
 def _lodged(event: ApplicationLodged, *, synthetic: bool) -> Lodged:
     return Lodged(
         procedure=event.procedure,
@@ -171,4 +184,4 @@ def _lodged(event: ApplicationLodged, *, synthetic: bool) -> Lodged:
 
 
 def _place(item: Handing | Ending) -> tuple[int, str]:
-    return item.turn, item.source.value
+    return item.turn, item.source

@@ -13,8 +13,6 @@ from datetime import date, datetime
 from typing import Generic, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel
-
 from shared.clock import DEPARTMENT_ZONE
 from shared.course import Course
 from shared.directory import Directory
@@ -24,6 +22,7 @@ from shared.identifiers import CaseId, EventId, Role, Source, Step
 from shared.procedures.catalogue import Catalogue
 from shared.procedures.due import Due
 from shared.procedures.working_time import WorkingCalendar, due_after
+from shared.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class Errand:
 
 
 C = TypeVar("C")
-S = TypeVar("S", bound=BaseModel)
+S = TypeVar("S", bound=State)
 
 
 def nothing_due(_fact: Fact) -> Sequence[Timer]:
@@ -105,7 +104,7 @@ def nothing_due(_fact: Fact) -> Sequence[Timer]:
     return ()
 
 
-def nothing_to_carry(_fact: Fact, _case: BaseModel) -> Sequence[Errand]:
+def nothing_to_carry(_fact: Fact, _case: State) -> Sequence[Errand]:
     """For stages that never touch the outside."""
     return ()
 

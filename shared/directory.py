@@ -14,7 +14,7 @@ from shared.identifiers import Role
 from shared.state import State
 
 
-class Member(State):
+class Member(State, frozen=True):
     """One member of staff, without the name: that is sealed in the log."""
 
     office: str
@@ -22,7 +22,7 @@ class Member(State):
     active: bool
 
 
-class Away(State):
+class Away(State, frozen=True):
     """An absence, both days included."""
 
     staff: str
@@ -30,7 +30,7 @@ class Away(State):
     last_day: date
 
 
-class Acting(State):
+class Acting(State, frozen=True):
     """Who acts in a role of an office, both days included."""
 
     role: Role
@@ -40,7 +40,7 @@ class Acting(State):
     last_day: date
 
 
-class Directory(State):
+class Directory(State, frozen=True):
     """The state of the department."""
 
     members: Mapping[str, Member] = {}
@@ -83,7 +83,7 @@ class Directory(State):
         )
 
 
-class DepartmentCase(State):
+class DepartmentCase(State, frozen=True):
     """The department as a case: in every stage the same."""
 
     course: Course = Course()
@@ -105,16 +105,20 @@ def evolve_directory(directory: Directory, fact: Fact) -> Directory:
             away = Away(staff=staff, first_day=first_day, last_day=last_day)
             return directory.but({"absences": (*directory.absences, away)})
         case ActingHeadNamed() as event:
-            acting = Acting(
-                role=event.role,
-                office=event.office,
-                staff=event.staff,
-                first_day=event.first_day,
-                last_day=event.last_day,
-            )
-            return directory.but({"acting": (*directory.acting, acting)})
+            return directory.but({"acting": (*directory.acting, acting_of(event))})
         case _:
             return directory
+
+
+def acting_of(event: ActingHeadNamed) -> Acting:
+    """What the directory keeps of somebody's being named."""
+    return Acting(
+        role=event.role,
+        office=event.office,
+        staff=event.staff,
+        first_day=event.first_day,
+        last_day=event.last_day,
+    )
 
 
 def least_loaded(executors: Iterable[str], loads: Mapping[str, int]) -> str | None:

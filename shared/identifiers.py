@@ -5,6 +5,7 @@ tell a code from free text: free text must be sealed (architecture D11).
 """
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, NewType
 from uuid import UUID
 
@@ -71,6 +72,16 @@ class Step(StrEnum):
 
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+@lru_cache(maxsize=16_384)
+def uuid_of(text: str) -> UUID:
+    """The UUID of a text. Each is read many times: a case's, once in each of its records.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return UUID(text)
 
 
 def new_id() -> UUID:

@@ -32,7 +32,7 @@ STEP_OF: Final[Mapping[Source, Step]] = MappingProxyType(
 """The one step of the regulations that each stage carries out (R2 5, R3 5, R4 5)."""
 
 
-class Term(State):
+class Term(State, frozen=True):
     """The due of one turn, and who set it."""
 
     turn: int
@@ -40,7 +40,7 @@ class Term(State):
     due: Due
 
 
-class Terms(State):
+class Terms(State, frozen=True):
     """The dues a stage was given, by turn, and those it has already said to be over."""
 
     given: tuple[Term, ...] = ()
@@ -68,7 +68,7 @@ class Terms(State):
     def _with(self, term: Term) -> Self:
         if any((old.turn, old.set_by) == (term.turn, term.set_by) for old in self.given):
             return self
-        given = sorted((*self.given, term), key=lambda old: (old.turn, old.set_by.value))
+        given = sorted((*self.given, term), key=lambda old: (old.turn, old.set_by))
         return self.but({"given": tuple(given)})
 
     def standing(self, course: Course) -> Due | None:
@@ -81,7 +81,7 @@ class Terms(State):
         return None
 
 
-class Responsible(State):
+class Responsible(State, frozen=True):
     """Who answers for the case: the executor named, or the one named in their place."""
 
     assigned: str = ""

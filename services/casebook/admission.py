@@ -190,9 +190,7 @@ def _is_skipped(file: CaseFile, arrival: Arrival) -> bool:
     if file.seen.keys() <= _SOURCES:
         return False
     event_id = arrival.place.event_id if arrival.place is not None else None
-    return any(
-        is_skipped(file.seen, token_of(each, *arrival.position)) for each in (event_id, None)
-    )
+    return any(is_skipped(file.seen, each, *arrival.position) for each in (event_id, None))
 
 
 def _pass_over(file: CaseFile, arrival: Arrival) -> None:

@@ -10,21 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 from shared.events import codec
-from shared.events.envelope import Envelope, Fact, MalformedEnvelope, from_headers
+from shared.events.envelope import Envelope, Fact, MalformedEnvelope, envelope_of
 from shared.events.holder import ParkedResolved
-from shared.identifiers import DEPARTMENT, CaseId, EventId, Source
+from shared.identifiers import DEPARTMENT, CaseId, EventId, Source, uuid_of
 from shared.messaging.topics import DEPARTMENT_EVENTS
 
 Headers = Sequence[tuple[str, bytes | None]]
 
 _UNPRINTABLE: Final = re.compile(r"[^a-zA-Z0-9 ._:,'(){}@/\-]")
 _DETAIL_MAX: Final = 200
-_KEYS_MAX: Final = 4_096
 
 
 class Fault(StrEnum):
@@ -126,10 +124,10 @@ def raw_of(record: LogRecord) -> Raw:
 def arrival_of(raw: Raw) -> Arrival:
     """Read a record; never raises, whatever it holds."""
     case_id = _case_of(raw)
-    attributes: dict[str, str] = {}
+    envelope: Envelope | None = None
     try:
-        attributes = from_headers(raw.headers)
-        fact = codec.fact(attributes, _value_of(raw))
+        envelope = envelope_of(raw.headers)
+        fact = codec.fact_of(envelope, _value_of(raw))
         _check_address(raw, case_id, fact)
     except codec.UnknownType as error:
         fault = Fault.UNKNOWN_TYPE.saying(str(error))
@@ -138,10 +136,8 @@ def arrival_of(raw: Raw) -> Arrival:
     except Exception as error:  # noqa: BLE001 -- the log may hold anything; it must park, not stop
         fault = Fault.MALFORMED.saying(type(error).__name__)
     else:
-        envelope = fact.envelope
-        place = Place(envelope.source, envelope.sequence, envelope.event_id)
-        return Arrival(raw, case_id, place, fact, None)
-    return Arrival(raw, case_id, _place(attributes), None, fault)
+        return Arrival(raw, case_id, _place(envelope), fact, None)
+    return Arrival(raw, case_id, _place(envelope), None, fault)
 
 
 def pack_headers(headers: Headers) -> bytes:
@@ -165,14 +161,9 @@ def unpack_headers(packed: bytes) -> Headers:
 def _case_of(raw: Raw) -> CaseId:
     """The case a record belongs to: its key. One without a case parks as a case of its own."""
     try:
-        return _case_named(raw.key or b"")
+        return CaseId(uuid_of((raw.key or b"").decode("ascii")))
     except ValueError:
         return CaseId(uuid5(DEPARTMENT, f"{raw.topic}:{raw.partition}:{raw.offset}"))
-
-
-@lru_cache(maxsize=_KEYS_MAX)
-def _case_named(key: bytes) -> CaseId:
-    return CaseId(UUID(key.decode("ascii")))
 
 
 def _value_of(raw: Raw) -> bytes:
@@ -192,10 +183,8 @@ def _check_address(raw: Raw, case_id: CaseId, fact: Fact) -> None:
         raise codec.MalformedEvent("an event of the department in a case, or the other way")
 
 
-def _place(attributes: dict[str, str]) -> Place | None:
-    """The place of an event that cannot be read otherwise, when its envelope can."""
-    try:
-        envelope = Envelope.from_attributes(attributes)
-    except (MalformedEnvelope, ArithmeticError):
+def _place(envelope: Envelope | None) -> Place | None:
+    """The place of an event, also of one that cannot be read otherwise."""
+    if envelope is None:
         return None
     return Place(envelope.source, envelope.sequence, envelope.event_id)

@@ -3,7 +3,6 @@
 Nothing here knows Kafka: a rebuild into another schema folds with the same function.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,10 +17,10 @@ from services.casebook.bulk import copied
 from services.casebook.projections import department, status, timeline
 from services.casebook.standing import Standing
 from shared.identifiers import CaseId
+from shared.messaging.reading import read_seen, written_seen
 from shared.postgres.pool import Connection
 
 _log = structlog.get_logger()
-_compact: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 # What one record can do to a whole transaction: values that the tables do not take.
 _BAD_VALUES: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
@@ -144,7 +143,7 @@ async def _load(
     waits = []
     for row in await connection.fetch(_LOAD, case_ids):
         file = desk.files[row["case_id"]]
-        file.seen = json.loads(row["seen"])
+        file.seen = read_seen(row["seen"])
         file.standing = Standing.read(row["standing"])
         file.parked, file.queue_loaded = row["parked"], row["parked"] is None
         if row["waits"]:
@@ -172,7 +171,13 @@ async def _write(connection: Connection, desk: Desk) -> None:
     await aside.keep_waiting(connection, files, desk.waited)
     await aside.keep_parked(connection, files, desk.reopened)
     rows = [
-        (file.case_id, _compact(file.seen), file.standing.written(), file.parked, len(file.waiting))
+        (
+            file.case_id,
+            written_seen(file.seen),
+            file.standing.written(),
+            file.parked,
+            len(file.waiting),
+        )
         for file in files
     ]
     await copied(connection, "cases", _COLUMNS, rows, _SAVE)

@@ -6,11 +6,12 @@ each binding fact is a deed, what is true now is found by walking the path of th
 only the deeds of who held the turn count (D8).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
+
+from msgspec.json import Decoder, Encoder
 
 from shared.events.envelope import Fact
 from shared.events.executor import ExecutorReassigned, NotificationDrafted
@@ -30,7 +31,8 @@ from shared.procedures.due import Due
 from shared.terms import STEP_OF
 
 Values = dict[str, object]
-_compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+_WRITTEN: Final = Encoder()
+_READ: Final = Decoder()
 
 
 class Deed(NamedTuple):
@@ -82,12 +84,13 @@ class Standing:
 
     def written(self) -> str:
         """As the table keeps it."""
-        return _compact.encode([self.lodged, self.deeds, self.requests, self.answers, self.erased])
+        whole = [self.lodged, self.deeds, self.requests, self.answers, self.erased]
+        return _WRITTEN.encode(whole).decode()
 
     @classmethod
     def read(cls, text: str) -> "Standing":
         """What `written` wrote."""
-        lodged, deeds, requests, answers, erased = json.loads(text)
+        lodged, deeds, requests, answers, erased = _READ.decode(text)
         return cls(lodged, [Deed(*deed) for deed in deeds], requests, answers, erased)
 
 

@@ -10,7 +10,7 @@ from shared.terms import Responsible, Terms
 SOURCE = Source.EXECUTOR
 
 
-class ExecutorCase(State):
+class ExecutorCase(State, frozen=True):
     """A case being examined: by whom, and which papers were asked for."""
 
     course: Course = Course()

@@ -13,7 +13,7 @@ from services.intake.commands import (
     RequestWithdrawal,
 )
 from services.intake.state import SOURCE, IntakeCase
-from shared.course import Lodged
+from shared.course import Lodged, paper_of
 from shared.decider import Known
 from shared.errors import Because, Refused
 from shared.events.event import Event, Remark
@@ -146,7 +146,7 @@ def add_paper(command: AddPaper, case: IntakeCase, known: Known) -> list[Event]:
     only(known, command.actor, Role.OFFICE_SPECIALIST, lodged.office, clause)
     running(case.course)
     _of_known_kinds([command.document], procedure, known, "document")
-    if command.document in case.course.documents:
+    if paper_of(command.document) in case.course.documents:
         return []
     return [PaperAdded(document=command.document, added_at=known.now)]
 

@@ -11,7 +11,7 @@ from shared.terms import Terms
 SOURCE = Source.INTAKE
 
 
-class IntakeCase(State):
+class IntakeCase(State, frozen=True):
     """An application from the moment it is lodged."""
 
     course: Course = Course()

@@ -73,7 +73,7 @@ async def _tell(shell: Shell, client: httpx.AsyncClient, errand: Errand) -> str 
         return "no-gateway"
     with reachable("the journal"):
         text = await shell.stage.pool.fetchval(_CASE, errand.case_id)
-    case = NotifyCase.model_validate_json(text)
+    case = NotifyCase.read(text)
     lodged, contact = case.course.lodged, case.contact
     assert lodged is not None, "an errand has its application"
     assert contact is not None, "only who asked to be told is told"

@@ -16,7 +16,7 @@ from shared.terms import Terms
 SOURCE = Source.NOTIFY
 
 
-class Outcome(State):
+class Outcome(State, frozen=True):
     """What a notification grants or refuses, without its words."""
 
     outcome: Literal["granted", "refused"]
@@ -24,7 +24,7 @@ class Outcome(State):
     digest: str
 
 
-class Contact(State):
+class Contact(State, frozen=True):
     """Where the applicant wants to be told: the application's sealed block, and what opens it."""
 
     event_id: EventId
@@ -32,7 +32,7 @@ class Contact(State):
     sealed: Sealed
 
 
-class NotifyCase(State):
+class NotifyCase(State, frozen=True):
     """A case with a result to issue. `drafts` are by the executor's turn."""
 
     course: Course = Course()

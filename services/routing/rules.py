@@ -15,7 +15,7 @@ from services.routing.commands import (
 )
 from services.routing.state import SOURCE, RoutingCase
 from shared.decider import Known
-from shared.directory import Acting, Away, DepartmentCase, Directory, Member, least_loaded
+from shared.directory import Away, DepartmentCase, Directory, Member, acting_of, least_loaded
 from shared.errors import Because, Refused
 from shared.events.event import Event, Remark
 from shared.events.routing import (
@@ -182,8 +182,7 @@ def name_acting_head(command: NameActingHead, case: DepartmentCase, known: Known
         first_day=command.first_day,
         last_day=command.last_day,
     )
-    acting = Acting.model_validate(named.model_dump())
-    return [] if acting in case.directory.acting else [named]
+    return [] if acting_of(named) in case.directory.acting else [named]
 
 
 def _only_administrator(actor: str, directory: Directory, known: Known) -> None:

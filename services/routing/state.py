@@ -9,7 +9,7 @@ from shared.terms import Responsible, Terms
 SOURCE = Source.ROUTING
 
 
-class RoutingCase(State):
+class RoutingCase(State, frozen=True):
     """A case waiting for its executor, or given to one: the executors' loads are counted here."""
 
     course: Course = Course()

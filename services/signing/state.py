@@ -14,7 +14,7 @@ from shared.terms import Responsible, Terms
 SOURCE = Source.SIGNING
 
 
-class Draft(State):
+class Draft(State, frozen=True):
     """A notification as the executor sent it to be signed."""
 
     digest: str
@@ -22,7 +22,7 @@ class Draft(State):
     """The actor, as in the envelope."""
 
 
-class SigningCase(State):
+class SigningCase(State, frozen=True):
     """A case with a notification to sign. `drafts` are by the executor's turn."""
 
     course: Course = Course()

@@ -9,16 +9,16 @@ Those exact bytes, followed by the data, are what the chain hashes.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from operator import itemgetter
 from typing import Final, NamedTuple
-from uuid import UUID
 
 from shared.events.catalogue import Entry
 from shared.events.event import Event, Kind
-from shared.identifiers import CaseId, EventId, Source
+from shared.identifiers import CaseId, EventId, Source, uuid_of
 
 GENESIS: Final = "0" * 64
 """What the first event of a source in a case is chained to."""
@@ -115,10 +115,10 @@ class Envelope(NamedTuple):
             raise MalformedEnvelope(_first_fault(found))
         causation = found.get("causationid")
         return cls(
-            event_id=EventId(UUID(found["id"])),
+            event_id=EventId(uuid_of(found["id"])),
             type=found["type"],
             source=_SOURCES[found["source"]],
-            case_id=CaseId(UUID(found["subject"])),
+            case_id=CaseId(uuid_of(found["subject"])),
             sequence=int(found["sequence"]),
             turn=int(found["turn"]),
             time=datetime.fromisoformat(found["time"]),
@@ -127,7 +127,7 @@ class Envelope(NamedTuple):
             procedure=found["procedure"],
             synthetic=_BOOLEANS[found["synthetic"]],
             prev_hash=found["prevhash"],
-            causation_id=EventId(UUID(causation)) if causation is not None else None,
+            causation_id=EventId(uuid_of(causation)) if causation is not None else None,
             idempotency_key=found.get("idempotencykey"),
             traceparent=found.get("traceparent"),
         )
@@ -154,6 +154,48 @@ def chain_hash(canonical_attributes: str, data: bytes) -> str:
 def to_headers(attributes: Mapping[str, str]) -> list[tuple[str, bytes]]:
     """Kafka record headers in the binary content mode."""
     return [_CONTENT_TYPE, *((f"ce_{name}", value.encode()) for name, value in attributes.items())]
+
+
+def envelope_of(headers: Sequence[tuple[str, bytes | None]]) -> Envelope:
+    """The envelope in the headers of a record. What we wrote ourselves is read in one look.
+
+    Raises:
+        MalformedEnvelope: a header is no text, or an attribute is missing or not of its type.
+    """
+    spelling = _AS_WRITTEN.get(tuple([name for name, _ in headers]))
+    if spelling is not None:
+        try:
+            text = b"\n".join([value for _, value in headers]).decode()  # type: ignore[misc]
+            if (found := spelling.fullmatch(text)) is not None:
+                return _of_groups(found.groups())
+        except (TypeError, ValueError):
+            pass  # a null, no UTF-8, no day of any calendar: the long way names it
+    return Envelope.from_attributes(from_headers(headers))
+
+
+def _of_groups(found: Sequence[str]) -> Envelope:
+    """From the values in the order of their names; the absent ones are empty."""
+    (
+        actor, causation, case, event, idempotency_key, office, prev_hash, procedure,
+        sequence, source, synthetic, time, traceparent, turn, type_,
+    ) = found  # fmt: skip
+    return Envelope(
+        EventId(uuid_of(event)),
+        type_,
+        _SOURCES[source],
+        CaseId(uuid_of(case)),
+        int(sequence),
+        int(turn),
+        datetime.fromisoformat(time),
+        actor,
+        office,
+        procedure,
+        _BOOLEANS[synthetic],
+        prev_hash,
+        EventId(uuid_of(causation)) if causation else None,
+        idempotency_key or None,
+        traceparent or None,
+    )
 
 
 def from_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
@@ -217,6 +259,31 @@ _ALL_NEEDED: Final = re.compile("\n".join(f"(?:{spelling})" for spelling in _NEE
 _needed_of: Final = itemgetter(*_NEEDED)
 _OPTIONAL_SPELT: Final = {name: re.compile(spelling) for name, spelling in _OPTIONAL.items()}
 _SOURCES: Final = {source.value: source for source in Source}
+
+
+def _shapes() -> Iterator[tuple[tuple[str, ...], re.Pattern[str]]]:
+    """The names of a record's headers as we write them, and how their values are spelt.
+
+    Each value is a line, and no spelling allows a line's end: so none hides in another.
+    """
+    for absent in product(*((None, name) for name in _OPTIONAL)):
+        names, lines = [_CONTENT_TYPE[0]], [re.escape(_CONTENT_TYPE[1].decode())]
+        for name, spelling in sorted({**_NEEDED, **_OPTIONAL}.items()):
+            if name in absent:
+                lines[-1] += "()"
+                continue
+            names.append(f"ce_{name}")
+            lines.append(_GROUPED.get(name, "({})").format(spelling))
+        yield tuple(names), re.compile("\n".join(lines))
+
+
+_GROUPED: Final = {
+    "specversion": "(?:{})",
+    "correlationid": "(?P<case>{})",
+    "subject": "(?P=case)",
+}
+_AS_WRITTEN: Final = dict(_shapes())
+"""By the names of the headers: the whole envelope in one look."""
 
 
 def _is_well_spelt(found: Mapping[str, str]) -> bool:

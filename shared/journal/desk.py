@@ -142,7 +142,7 @@ class Desk:
             claimed = await taken_claims(connection, [wishes[place].claim for place in fresh])
             case_ids = [wishes[place].command.case_id for place in fresh]
             cases = await lock_cases(connection, case_ids, self._stage.decider)
-            work = Work(self._stage.source, self._stage.decider, known, cases)
+            work = Work(self._stage.source, known, cases)
             _decide_all(work, claimed, wishes, [(place, outcomes[place]) for place in fresh])
             await work.finish(self._stage.vault)
             try:

@@ -110,7 +110,7 @@ class Errands:
                 row = cases[errand.case_id]
                 if row.parked is not None:
                     raise Unavailable("the case was set aside meanwhile")
-                work = Work(self._stage.source, self._stage.decider, known, cases)
+                work = Work(self._stage.source, known, cases)
                 try:
                     with work.attempt(row):
                         work.act(row, command, Origin(causation_id=errand.event_id))

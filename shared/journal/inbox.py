@@ -20,7 +20,7 @@ from shared.journal.relay import Relay
 from shared.journal.rows import CaseRow, lock_cases
 from shared.journal.surroundings import Stage
 from shared.journal.work import Origin, Work
-from shared.messaging.reading import Verdict, is_skipped, token_of
+from shared.messaging.reading import Verdict, is_skipped
 from shared.messaging.records import NOBODY, Incoming, incoming, kind_of
 from shared.observability import metrics
 from shared.observability.tracing import current_traceparent, is_tracing, span
@@ -102,7 +102,7 @@ class Inbox:
             waiting = await load_parked(
                 connection, [row.case_id for row in cases.values() if row.waits]
             )
-            work = Work(self._stage.source, self._stage.decider, known, cases)
+            work = Work(self._stage.source, known, cases)
             batch = Batch(work, waiting)
             with span(f"{self._stage.source.value} reads", links=_traces(fresh)):
                 for record in fresh:
@@ -125,24 +125,26 @@ class Inbox:
             self._set_aside(batch, None, record, record.fault or "no case")
             return
         row = batch.work.cases[record.case_id]
-        if is_skipped(row.seen, token_of(record.event_id, record.partition, record.offset)):
+        verdict = None if record.envelope is None else verdict_of(row, record.envelope)
+        if is_skipped(row.seen, record.event_id, record.partition, record.offset):
             self._pass_over(batch, row)
-        elif record.envelope is not None and verdict_of(row, record.envelope) is Verdict.SKIP:
-            batch.count(Verdict.SKIP.value)
+        elif verdict is Verdict.SKIP:
+            batch.count(verdict)
         elif row.parked is not None:
             self._set_aside(batch, row, record, "behind a record that was set aside")
-        elif blamed is not None or record.fact is None:
+        elif blamed is not None or record.fact is None or verdict is None:
             self._set_aside(batch, row, record, blamed or record.fault or "unreadable")
         else:
-            self._judge(batch, row, record, record.fact)
+            self._follow(batch, row, record, record.fact, verdict)
 
-    def _judge(self, batch: Batch, row: CaseRow, record: Incoming, fact: Fact) -> None:
-        envelope = fact.envelope
-        verdict = verdict_of(row, envelope)
-        own = envelope.source is self._stage.source
-        if own and verdict in (Verdict.APPLY, Verdict.WAIT):
-            raise LogIsAhead(f"{envelope.source.value} {record.partition}:{record.offset}")
-        batch.count(verdict.value)
+    def _follow(
+        self, batch: Batch, row: CaseRow, record: Incoming, fact: Fact, verdict: Verdict
+    ) -> None:
+        """Do with a fact what the reading rule says of it."""
+        source = fact.envelope.source
+        if source is self._stage.source and verdict in (Verdict.APPLY, Verdict.WAIT):
+            raise LogIsAhead(f"{source.value} {record.partition}:{record.offset}")
+        batch.count(verdict)
         if verdict is Verdict.APPLY:
             self._apply(batch, row, record, fact)
             self._take_waiting(batch, row)
@@ -171,7 +173,7 @@ class Inbox:
 
     def _answer(self, batch: Batch, row: CaseRow, fact: Fact) -> None:
         """Do what the case calls for now, within the trace that the fact came from."""
-        decider = self._stage.decider(row.case_id)
+        decider = row.decider
         if decider.course(row.state).judges(fact) is False:
             metrics.ILLEGAL_FACTS.inc()
         if type(fact.event) not in decider.heeds:
@@ -232,7 +234,7 @@ class Inbox:
 
     def _pass_over(self, batch: Batch, row: CaseRow) -> None:
         """An operator decided to go on without it; others may have waited for its place."""
-        batch.count(Verdict.SKIP.value)
+        batch.count(Verdict.SKIP)
         self._take_waiting(batch, row)
 
     async def _unread(self, connection: Connection, records: Sequence[Incoming]) -> list[Incoming]:

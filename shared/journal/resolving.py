@@ -80,7 +80,7 @@ class Resolving:
             row = cases[case_id]
             standing = (await load_parked(connection, [case_id])).get(case_id, [])
             known = await self._stage.known(connection)
-            work = Work(self._stage.source, self._stage.decider, known, cases)
+            work = Work(self._stage.source, known, cases)
             batch = Batch(work, {})
             self._read_again(batch, row, standing)
             if row.parked is not None:
@@ -114,7 +114,7 @@ class Resolving:
         standing = (await load_parked(connection, [case_id])).get(case_id, [])
         if not standing or (row.parked is None and not row.waits):
             raise _not_set_aside()
-        work = Work(self._stage.source, self._stage.decider, known, cases)
+        work = Work(self._stage.source, known, cases)
         batch = Batch(work, {})
         if command.how == "skipped":
             self._skip(batch, row, standing, command, origin)

@@ -137,7 +137,7 @@ async def _restore(
     known = await stage.known(connection)
     case_ids = {record.case_id for record, _ in own}
     cases = await lock_cases(connection, case_ids, stage.decider)
-    work = Work(stage.source, stage.decider, known, cases)
+    work = Work(stage.source, known, cases)
     lacking = []
     for record, fact in own:
         row, envelope = cases[record.case_id], fact.envelope

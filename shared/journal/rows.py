@@ -3,21 +3,20 @@
 All writes are bulk statements over arrays: one round trip for a batch, whatever its size (D6).
 """
 
-import json
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final, NewType
 from uuid import UUID
-
-from pydantic import BaseModel
 
 from shared.decider import Decider, Errand, Timer
 from shared.events.envelope import GENESIS
 from shared.identifiers import CaseId, Source
-from shared.messaging.reading import last_sequence
+from shared.messaging.reading import last_sequence, read_seen, written_seen
 from shared.postgres.pool import Connection
+from shared.state import State
 
 Position = NewType("Position", int)
 """A place in one stage's journal; only ever compared within it."""
@@ -31,7 +30,9 @@ class CaseRow:
     """One case under lock. Changed in memory by a `Work`, written back once."""
 
     case_id: CaseId
-    state: BaseModel
+    decider: AnyDecider
+    """Whose case it is: the stage's, or the department's."""
+    state: State
     seen: dict[str, str]
     head: str = GENESIS
     claim: str | None = None
@@ -112,6 +113,10 @@ ON CONFLICT (key) DO UPDATE SET sequence = greatest(requests.sequence, excluded.
 """
 
 
+_IN_ORDER: Final = attrgetter("int")
+"""UUIDs in their order, without asking Python's own comparison."""
+
+
 def lock_class(name: str) -> int:
     """The number by which Postgres knows an advisory lock of ours: stable, positive, 31 bits."""
     return zlib.crc32(name.encode()) & 0x7FFFFFFF
@@ -121,23 +126,26 @@ async def lock_cases(
     connection: Connection, case_ids: Iterable[CaseId], decider_of: DeciderOf
 ) -> dict[CaseId, CaseRow]:
     """The rows of these cases under lock, taken in key order; a blank row where there is none."""
-    wanted = sorted(set(case_ids))
-    rows = {
-        row["case_id"]: CaseRow(
-            case_id=row["case_id"],
-            state=decider_of(row["case_id"]).state.model_validate_json(row["state"]),
-            seen=json.loads(row["seen"]),
+    wanted = {case_id: case_id for case_id in case_ids}  # our own ids: found without comparing
+    rows: dict[CaseId, CaseRow] = {}
+    for row in await connection.fetch(_LOCK, sorted(wanted, key=_IN_ORDER)):
+        case_id = wanted[row["case_id"]]
+        decider = decider_of(case_id)
+        rows[case_id] = CaseRow(
+            case_id=case_id,
+            decider=decider,
+            state=decider.state.read(row["state"]),
+            seen=read_seen(row["seen"]),
             head=row["head"],
             claim=row["claim"],
             parked=row["parked"],
             waits=row["waits"],
             stored=True,
         )
-        for row in await connection.fetch(_LOCK, wanted)
-    }
     for case_id in wanted:
         if case_id not in rows:
-            rows[case_id] = CaseRow(case_id=case_id, state=decider_of(case_id).state(), seen={})
+            decider = decider_of(case_id)
+            rows[case_id] = CaseRow(case_id, decider, decider.state(), {})
     return rows
 
 
@@ -168,12 +176,12 @@ async def save_cases(connection: Connection, rows: Sequence[CaseRow]) -> None:
     """Write the cases back, in key order."""
     if not rows:
         return
-    ordered = sorted(rows, key=lambda row: row.case_id)
+    ordered = sorted(rows, key=attrgetter("case_id.int"))
     await connection.execute(
         _SAVE,
         [row.case_id for row in ordered],
-        [json.dumps(row.seen, sort_keys=True, separators=(",", ":")) for row in ordered],
-        [row.state.model_dump_json() for row in ordered],
+        [written_seen(row.seen) for row in ordered],
+        [row.state.written() for row in ordered],
         [row.head for row in ordered],
         [row.claim for row in ordered],
         [row.parked for row in ordered],

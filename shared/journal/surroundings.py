@@ -67,7 +67,7 @@ class Stage:
         if row is None:
             return Directory()
         if row["seen"] != self._directory[0]:
-            case = DepartmentCase.model_validate_json(row["state"])
+            case = DepartmentCase.read(row["state"])
             self._directory = (row["seen"], case.directory)
         return self._directory[1]
 

@@ -69,7 +69,7 @@ class Timers:
                 cases = await lock_cases(
                     connection, {timer.case_id for timer in timers}, self._stage.decider
                 )
-                work = Work(self._stage.source, self._stage.decider, known, cases)
+                work = Work(self._stage.source, known, cases)
                 fired = [timer for timer in timers if self._fire(work, timer)]
                 await work.finish(self._stage.vault)
                 await work.write(connection)

@@ -4,8 +4,7 @@ Everything here is synchronous and undone by `attempt` when a case fails, so tha
 or command leaves nothing behind. `finish` seals and chains what was decided, `write` stores it.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from shared.decider import Command, Errand, Known, Timer
@@ -17,7 +16,7 @@ from shared.events.holder import ParkedResolved
 from shared.events.intake import ApplicationLodged
 from shared.identifiers import DEPARTMENT, CaseId, EventId, Source, new_id
 from shared.journal import rows as sql
-from shared.journal.rows import CaseRow, DeciderOf, JournalRow, Position, RequestRow
+from shared.journal.rows import CaseRow, JournalRow, Position, RequestRow
 from shared.messaging.reading import applied, token_of, with_passed, with_skipped
 from shared.postgres.pool import Connection
 from shared.privacy.keys import Vault
@@ -45,18 +44,29 @@ class _Draft:
     event: Event
 
 
+@dataclass(slots=True)
+class _Attempt:
+    """A context that calls `undo` when its body raises; one is entered for each record."""
+
+    undo: Callable[[], None]
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, fault: type[BaseException] | None, *_: object) -> None:
+        if fault is not None:
+            self.undo()
+
+
 class Work:
     """See the module. Lives as long as one transaction."""
 
-    def __init__(
-        self, source: Source, decider_of: DeciderOf, known: Known, cases: dict[CaseId, CaseRow]
-    ) -> None:
+    def __init__(self, source: Source, known: Known, cases: dict[CaseId, CaseRow]) -> None:
         self.known = known
         self.cases = cases
         self.keys: dict[CaseId, CaseKey] = {}
         """Keys that were just made for new cases; others are fetched when needed."""
         self._source = source
-        self._decider_of = decider_of
         self._loads: dict[str, int] = dict(known.loads)
         self.known = replace(known, loads=self._loads)
         self._drafts: list[_Draft] = []
@@ -66,15 +76,13 @@ class Work:
         self._changed: set[CaseId] = set()
         self._journal: list[JournalRow] = []
 
-    @contextmanager
-    def attempt(self, row: CaseRow) -> Iterator[None]:
-        """What is done to `row` inside is undone when it raises."""
+    def attempt(self, row: CaseRow) -> "_Attempt":
+        """What is done to `row` in the body of this is undone when it raises."""
         before = (row.state, row.seen, row.head, row.claim, row.parked, row.waits)
         marks = (len(self._drafts), len(self._timers), len(self._errands), len(self._requests))
         was_changed = row.case_id in self._changed
-        try:
-            yield
-        except BaseException:
+
+        def undo() -> None:
             self._recount(row.claim, before[3])
             row.state, row.seen, row.head, row.claim, row.parked, row.waits = before
             del self._drafts[marks[0] :]
@@ -83,11 +91,12 @@ class Work:
             del self._requests[marks[3] :]
             if not was_changed:
                 self._changed.discard(row.case_id)
-            raise
+
+        return _Attempt(undo)
 
     def fold(self, row: CaseRow, fact: Fact) -> None:
         """Take in a fact: another service's, or one of ours that a restore brought back."""
-        decider = self._decider_of(row.case_id)
+        decider = row.decider
         row.state = decider.evolve(row.state, fact)
         row.seen = applied(row.seen, fact.envelope.source, fact.envelope.event_id)
         self._note_skipped(row, fact)
@@ -111,7 +120,7 @@ class Work:
 
     def react(self, row: CaseRow, origin: Origin) -> None:
         """Do what now stands in the case, until nothing is left to do."""
-        decider = self._decider_of(row.case_id)
+        decider = row.decider
         for _ in range(_REACTIONS_MAX):
             command = decider.react(row.case_id, row.state, self.known)
             if command is None or not self._decide(row, command, origin):
@@ -124,7 +133,7 @@ class Work:
         The request's key goes with all of them: a repeat is answered with the place of the last.
         """
         told = self._decide(row, command, origin)
-        if told and any(type(event) in self._decider_of(row.case_id).heeds for event in told):
+        if told and any(type(event) in row.decider.heeds for event in told):
             self.react(row, origin)
         return len(told)
 
@@ -169,14 +178,14 @@ class Work:
         return self.cases[case_id].sequence(self._source)
 
     def _decide(self, row: CaseRow, command: Command, origin: Origin) -> list[Event]:
-        decider = self._decider_of(row.case_id)
+        decider = row.decider
         events = list(decider.decide(command, row.state, self.known))
         for event in events:
             self._tell(row, event, command.actor, origin)
         return events
 
     def _tell(self, row: CaseRow, event: Event, actor: str, origin: Origin) -> None:
-        decider = self._decider_of(row.case_id)
+        decider = row.decider
         course = decider.course(row.state)
         lodged = course.lodged
         if lodged is not None:
@@ -235,7 +244,7 @@ class Work:
 
     def _settle(self, row: CaseRow) -> None:
         self._changed.add(row.case_id)
-        claim = self._decider_of(row.case_id).claim(row.state)
+        claim = row.decider.claim(row.state)
         self._recount(row.claim, claim)
         row.claim = claim
 

@@ -6,9 +6,11 @@ beyond the next one waits for what is missing before it.
 """
 
 from collections.abc import Mapping
-from enum import Enum
-from typing import NewType
+from enum import StrEnum
+from typing import Final, NewType
 from uuid import UUID
+
+from msgspec.json import Decoder, Encoder
 
 from shared.identifiers import Source
 
@@ -19,14 +21,17 @@ Seen = NewType("Seen", dict[str, str])
 Under `skipped` stand the records and the places that operators decided to go on without.
 """
 
+_ENCODER: Final = Encoder(order="sorted")
+_DECODER: Final = Decoder(dict[str, str])
 _SHORT = 12
+_SHORT_MASK = 16**_SHORT - 1
 _PASSED_OVER = "0" * _SHORT
 _SKIPPED = "skipped"
 _MISSING_MAX = 1000
 """So many missing events may be passed over at once; a record farther ahead is only left out."""
 
 
-class Verdict(Enum):
+class Verdict(StrEnum):
     """What to do with one record."""
 
     APPLY = "apply"
@@ -37,22 +42,22 @@ class Verdict(Enum):
 
 def judge(seen: Mapping[str, str], source: Source, sequence: int, event_id: UUID) -> Verdict:
     """The verdict over a record at its place."""
-    told = seen.get(source.value, "")
+    told = seen.get(source, "")
     place = (sequence - 1) * _SHORT
     if place == len(told):
         return Verdict.APPLY
     if place > len(told):
         passed = any(first <= sequence <= last for first, last in _passed(seen, source))
         return Verdict.SKIP if passed else Verdict.WAIT
-    if told[place : place + _SHORT] in (event_id.hex[-_SHORT:], _PASSED_OVER):
+    if told[place : place + _SHORT] in (_short(event_id), _PASSED_OVER):
         return Verdict.SKIP
     return Verdict.CONTRADICTION
 
 
 def applied(seen: Mapping[str, str], source: Source, event_id: UUID) -> Seen:
     """What has been seen after one more event of a source was applied."""
-    told = seen.get(source.value, "")
-    return _filled(Seen({**seen, source.value: told + event_id.hex[-_SHORT:]}), source)
+    told = seen.get(source, "")
+    return _filled(Seen({**seen, source.value: told + _short(event_id)}), source)
 
 
 def passed_over(seen: Mapping[str, str], source: Source, sequence: int, event_id: UUID) -> Seen:
@@ -62,12 +67,22 @@ def passed_over(seen: Mapping[str, str], source: Source, sequence: int, event_id
     come after all, it is skipped. A record that was told already changes nothing, nor does one so
     far ahead that its number must be wrong.
     """
-    told = seen.get(source.value, "")
+    told = seen.get(source, "")
     missing = sequence - 1 - len(told) // _SHORT
     if not 0 <= missing <= _MISSING_MAX:
         return Seen(dict(seen))
-    filled = told + _PASSED_OVER * missing + event_id.hex[-_SHORT:]
+    filled = told + _PASSED_OVER * missing + _short(event_id)
     return Seen({**seen, source.value: filled})
+
+
+def written_seen(seen: Mapping[str, str]) -> str:
+    """As a case's row keeps it: JSON, equal for equal contents."""
+    return _ENCODER.encode(seen).decode()
+
+
+def read_seen(text: str) -> Seen:
+    """Read back what `written_seen` wrote."""
+    return Seen(_DECODER.decode(text))
 
 
 def with_skipped(seen: Mapping[str, str], token: str) -> Seen:
@@ -98,19 +113,25 @@ def places_without(
     return (following, sequence) if sequence - following <= _MISSING_MAX else None
 
 
-def is_skipped(seen: Mapping[str, str], token: str) -> bool:
+def is_skipped(seen: Mapping[str, str], event_id: UUID | None, partition: int, offset: int) -> bool:
     """Whether an operator decided to go on without this record."""
-    return _SKIPPED in seen and token in seen[_SKIPPED].split(",")
+    if _SKIPPED not in seen:
+        return False
+    return token_of(event_id, partition, offset) in seen[_SKIPPED].split(",")
 
 
 def token_of(event_id: UUID | None, partition: int, offset: int) -> str:
     """How a record that was skipped is known again: by its event, or else by its place."""
-    return event_id.hex[-_SHORT:] if event_id is not None else f"{partition}:{offset}"
+    return _short(event_id) if event_id is not None else f"{partition}:{offset}"
 
 
 def last_sequence(seen: Mapping[str, str], source: Source) -> int:
     """The last sequence of a source that was applied; 0 when none was."""
-    return len(seen.get(source.value, "")) // _SHORT
+    return len(seen.get(source, "")) // _SHORT
+
+
+def _short(event_id: UUID) -> str:
+    return f"{event_id.int & _SHORT_MASK:0{_SHORT}x}"
 
 
 def _passed(seen: Mapping[str, str], source: Source) -> list[tuple[int, int]]:
@@ -128,7 +149,7 @@ def _filled(seen: Seen, source: Source) -> Seen:
     """Count the places that are passed over as told, where everything before them is told."""
     if _SKIPPED not in seen:
         return seen
-    told = seen.get(source.value, "")
+    told = seen.get(source, "")
     for first, last in _passed(seen, source):
         count = len(told) // _SHORT
         if first <= count + 1 <= last:

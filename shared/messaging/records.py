@@ -3,14 +3,14 @@
 import base64
 import json
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
 
 from shared.events.codec import MalformedEvent, UnknownType, fact_of
-from shared.events.envelope import Envelope, Fact, MalformedEnvelope, from_headers
-from shared.identifiers import CaseId
+from shared.events.envelope import Envelope, Fact, MalformedEnvelope, envelope_of
+from shared.identifiers import CaseId, uuid_of
 
 NOBODY = CaseId(UUID(int=0))
 """Stands for the case of a record whose key is no case id: there is nothing to set aside."""
@@ -18,9 +18,11 @@ UNKNOWN_TYPE = "unknown type"
 """How the fault of a record begins that a newer build may be able to read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A record with the fact it holds, or the fault that keeps it from being one."""
+class Incoming(NamedTuple):
+    """A record with the fact it holds, or the fault that keeps it from being one.
+
+    A tuple, because one is made for every record that is read.
+    """
 
     topic: str
     partition: int
@@ -75,7 +77,7 @@ def taken_apart(
     found: Fact | None = None
     fault: str | None = None
     try:
-        envelope = Envelope.from_attributes(from_headers(headers))
+        envelope = envelope_of(headers)
         if envelope.case_id != case_id:
             envelope = None
             raise MalformedEnvelope("the key is not the case of the envelope")
@@ -112,6 +114,6 @@ def headers_from_text(text: str) -> tuple[tuple[str, bytes | None], ...]:
 
 def _case(key: bytes | None) -> CaseId:
     try:
-        return CaseId(UUID((key or b"").decode()))
+        return CaseId(uuid_of((key or b"").decode()))
     except ValueError:
         return NOBODY

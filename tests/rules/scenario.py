@@ -12,8 +12,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel
-
 from shared.course import Course
 from shared.decider import Decider, Errand, Known
 from shared.directory import Acting, Away, Directory, Member
@@ -24,6 +22,7 @@ from shared.events.event import Event
 from shared.identifiers import ApplicantRef, CaseId, EventId, Role, Source
 from shared.procedures.catalogue import load_catalogue
 from shared.procedures.working_time import calendar_from_holidays
+from shared.state import State
 
 NOW = datetime(2026, 1, 12, 4, 0, tzinfo=UTC)
 """Monday, 09:00 in the city; no holiday until March."""
@@ -88,7 +87,7 @@ KNOWN = Known(
 )
 
 C = TypeVar("C")
-S = TypeVar("S", bound=BaseModel)
+S = TypeVar("S", bound=State)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ ALLOWED = {
     "dataclasses",
     "datetime",
     "enum",
+    "functools",
     "hashlib",
     "json",
     "operator",
@@ -35,6 +36,8 @@ ALLOWED = {
     "typing",
     "uuid",
     "zoneinfo",
+    "itertools",
+    "msgspec",
     "pydantic",
 }
 # `hashlib` and `json` compute; these name a clock or chance, wherever they are called.

@@ -64,13 +64,13 @@ class Stage:
         if not self.stored:
             first: CaseState = self.decider.state()
             return first
-        stored: CaseState = self.decider.state.model_validate_json(self.stored)
+        stored: CaseState = self.decider.state.read(self.stored)
         return stored
 
     def fold(self, fact: Fact) -> None:
         """Take a fact in, own or foreign, and store the state."""
         envelope = fact.envelope
-        self.stored = self.decider.evolve(self.case, fact).model_dump_json()
+        self.stored = self.decider.evolve(self.case, fact).written()
         self.seen = applied(self.seen, envelope.source, envelope.event_id)
         self.timers.extend(self.decider.timers(fact))
 
@@ -79,7 +79,7 @@ class Stage:
         case = self.decider.state()
         for fact in facts:
             case = self.decider.evolve(case, fact)
-        return str(case.model_dump_json())
+        return str(case.written())
 
 
 class World:
