@@ -198,7 +198,8 @@ class LocalBroker:
         (self.folder / "log4j2.properties").write_text(LOGGING.format(log=log), encoding="utf-8")
 
     def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Like Kafka's own ids none begins with a dash: its tools would take that for an option.
+        cluster = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:].rstrip("=")
         tool = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster)
         java, *rest = self._java(*tool, "--config", str(self._configuration))
         rest = [option for option in rest if not option.startswith("-XX:AOTCacheOutput")]

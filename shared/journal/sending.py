@@ -1,13 +1,13 @@
 """The producer of the relay: one life, one round of sends at a time, everything under a timeout."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from typing import Final
 
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
+from msgspec.json import Decoder
 
 from shared.errors import Unavailable
 from shared.events.envelope import to_headers
@@ -19,6 +19,7 @@ from shared.messaging.topics import CASE_EVENTS, DEPARTMENT_EVENTS
 
 _log = structlog.get_logger()
 
+_ATTRIBUTES: Final = Decoder(dict[str, str])
 _START_WAIT_S: Final = 10.0
 _ROUND_WAIT_S: Final = 10.0
 _STOP_WAIT_S: Final = 3.0
@@ -36,13 +37,20 @@ async def start_producer(bootstrap: str) -> AIOKafkaProducer:
         linger_ms=1,
         request_timeout_ms=8000,
     )
+    # A start that is cancelled half-way leaves its connection open for good: let it end first.
+    starting = asyncio.create_task(producer.start())
     try:
         async with asyncio.timeout(_START_WAIT_S):
-            await producer.start()
+            await asyncio.shield(starting)
     except BaseException:
+        await stopped(_ended(starting), "producer's start", _STOP_WAIT_S)
         await stop_producer(producer)
         raise
     return producer
+
+
+async def _ended(starting: "asyncio.Task[None]") -> None:
+    await asyncio.wait({starting})
 
 
 async def send_round(
@@ -61,7 +69,7 @@ async def send_round(
                     DEPARTMENT_EVENTS if case_id == DEPARTMENT else CASE_EVENTS,
                     row["data"].encode(),
                     key=str(case_id).encode(),
-                    headers=to_headers(json.loads(row["attributes"])),
+                    headers=to_headers(_ATTRIBUTES.decode(row["attributes"])),
                 )
             )
         places = await asyncio.gather(*acks)
