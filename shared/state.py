@@ -17,7 +17,7 @@ from pydantic import BaseModel
 S = TypeVar("S", bound="State")
 
 
-class State(msgspec.Struct, frozen=True, gc=False):
+class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A frozen piece of a stage's state. Equal states are written alike, byte by byte."""
 
     def but(self, changes: Mapping[str, object]) -> Self:

@@ -50,7 +50,7 @@ DECIDERS: Final[Mapping[Source, AnyDecider]] = {
 MASTER: Final = MasterKeys({1: b"m" * 32}, current=1)
 LOOKUP_KEY: Final = b"l" * 32
 EDITION: Final = "2016-08-25"
-LIMITS: Final = Limits(connections_min=0, connections_max=12)
+LIMITS: Final = Limits(connections_min=0, connections_max=12, whole_tables=False)
 TABLES: Final = (
     "journal",
     "outbox",

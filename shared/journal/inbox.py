@@ -274,6 +274,6 @@ def _traces(records: Sequence[Incoming]) -> list[str]:
     """The traces of a batch's records: one span for the batch, linked to each."""
     if not is_tracing():
         return []
-    facts = (record.fact for record in records)
-    found = (fact.envelope.traceparent for fact in facts if fact is not None)
+    envelopes = (record.envelope for record in records)
+    found = (envelope.traceparent for envelope in envelopes if envelope is not None)
     return [traceparent for traceparent in found if traceparent is not None]

@@ -45,7 +45,7 @@ _PASSING: Final = (
 )
 """Whatever of the broker's or the database's: start again, with new connections."""
 
-_LIMITS: Final = Limits(connect_s=10.0, statement_s=10.0)
+_LIMITS: Final = Limits(connect_s=10.0, statement_s=10.0, whole_tables=False)
 
 _NEXT: Final = """
 SELECT o.position, o.recorded_at, j.case_id, j.attributes, j.data

@@ -120,7 +120,9 @@ async def _take_own(stage: Stage, records: Sequence[ConsumerRecord]) -> int:
     """Take in one batch: own facts that the journal lacks, and where all own facts stand."""
     own = []
     for record in map(incoming, records):
-        if record.fact is not None and record.fact.envelope.source is stage.source:
+        envelope = record.envelope
+        is_own = envelope is not None and envelope.source is stage.source
+        if is_own and record.fact is not None:
             own.append((record, record.fact))
     if not own:
         return 0

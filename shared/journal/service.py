@@ -245,7 +245,9 @@ def shell_of(request: Request) -> Shell:
 async def open_stage(settings: ServiceSettings, parts: Parts, stack: AsyncExitStack) -> Stage:
     """The stage on its database, migrated; `stack` closes it. Raises Unavailable."""
     source = parts.cases.source.value
-    limits = Limits(connections_min=settings.pool_min, connections_max=settings.pool_max)
+    limits = Limits(
+        connections_min=settings.pool_min, connections_max=settings.pool_max, whole_tables=False
+    )
     name = f"{source}-{settings.replica}"
     pool = await open_pool(
         settings.database_url.get_secret_value(),

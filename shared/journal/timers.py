@@ -27,6 +27,7 @@ WHERE t.due <= now()
   AND NOT EXISTS (SELECT FROM cases c WHERE c.case_id = t.case_id AND c.parked IS NOT NULL)
 ORDER BY t.due LIMIT $1 FOR UPDATE SKIP LOCKED
 """
+_SOMETHING_ASIDE: Final = "SELECT EXISTS (SELECT FROM parked)"
 _PARKED: Final = "SELECT count(*) FROM cases WHERE parked IS NOT NULL"
 _DONE: Final = """
 DELETE FROM timers WHERE (case_id, kind, due) IN
@@ -106,8 +107,14 @@ class Timers:
 
 
 async def give_up_waiting_once(stage: Stage) -> None:
-    """Set aside the cases whose missing record did not come in time."""
+    """Set aside the cases whose missing record did not come in time, and count those aside.
+
+    Where nothing stands aside no case can be parked, and the cases are not looked at.
+    """
     async with stage.pool.acquire() as connection:
+        if not await connection.fetchval(_SOMETHING_ASIDE):
+            metrics.PARKED_CASES.set(0)
+            return
         given_up = await give_up_waiting(connection)
         metrics.PARKED_CASES.set(await connection.fetchval(_PARKED))
     if given_up:

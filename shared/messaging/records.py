@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
@@ -18,10 +18,11 @@ UNKNOWN_TYPE = "unknown type"
 """How the fault of a record begins that a newer build may be able to read."""
 
 
-class Incoming(NamedTuple):
+@dataclass(slots=True)
+class Incoming:
     """A record with the fact it holds, or the fault that keeps it from being one.
 
-    A tuple, because one is made for every record that is read.
+    What its event says is read when it is first asked for: of most repeats nobody asks.
     """
 
     topic: str
@@ -30,10 +31,31 @@ class Incoming(NamedTuple):
     case_id: CaseId
     envelope: Envelope | None
     """Also of a record whose event cannot be read: its place in the case is known then."""
-    fact: Fact | None
-    fault: str | None
     headers: tuple[tuple[str, bytes | None], ...]
     data: bytes
+    _found: Fact | str | None = None
+    """The fact, or the fault; None while nobody has asked."""
+
+    @property
+    def fact(self) -> Fact | None:
+        """The fact, if the record is one."""
+        found = self._read()
+        return None if isinstance(found, str) else found
+
+    @property
+    def fault(self) -> str | None:
+        """Why it is none, if it is none; nothing of what a stranger wrote but printable text."""
+        found = self._read()
+        return found if isinstance(found, str) else None
+
+    def _read(self) -> Fact | str:
+        if self._found is None:
+            assert self.envelope is not None, "who has no envelope has a fault"
+            try:
+                self._found = fact_of(self.envelope, self.data)
+            except Exception as error:  # noqa: BLE001 - whatever a record is, the batch goes on (D7)
+                self._found = _fault(error)
+        return self._found
 
     @property
     def event_id(self) -> UUID | None:
@@ -74,7 +96,6 @@ def taken_apart(
     """As `incoming`, from the pieces: how a record that was set aside is read again."""
     case_id = _case(key)
     envelope: Envelope | None = None
-    found: Fact | None = None
     fault: str | None = None
     try:
         envelope = envelope_of(headers)
@@ -83,18 +104,21 @@ def taken_apart(
             raise MalformedEnvelope("the key is not the case of the envelope")
         if not value:  # null and empty are one: a record that stands aside keeps no null
             raise MalformedEvent("the record has no value")
-        found = fact_of(envelope, value)
-    except UnknownType as error:
-        fault = f"{UNKNOWN_TYPE} {error}"
-    except (MalformedEnvelope, MalformedEvent) as error:
-        fault = str(error)
     except Exception as error:  # noqa: BLE001 - whatever a record is, the batch goes on (D7)
-        fault = f"it cannot be read: {type(error).__name__}"
-    if fault is not None:
-        fault = "".join(sign if sign.isprintable() else "?" for sign in fault)[:300]
-    return Incoming(
-        topic, partition, offset, case_id, envelope, found, fault, headers, value or b""
-    )
+        fault = _fault(error)
+    return Incoming(topic, partition, offset, case_id, envelope, headers, value or b"", fault)
+
+
+def _fault(error: Exception) -> str:
+    """What a record's fault is called: without control signs, and not without end."""
+    match error:
+        case UnknownType():
+            said = f"{UNKNOWN_TYPE} {error}"
+        case MalformedEnvelope() | MalformedEvent():
+            said = str(error)
+        case _:
+            said = f"it cannot be read: {type(error).__name__}"
+    return "".join(sign if sign.isprintable() else "?" for sign in said)[:300]
 
 
 def kind_of(reason: str) -> str:

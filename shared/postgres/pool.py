@@ -21,13 +21,17 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many connections, and how long each thing may take (seconds)."""
+    """How many connections, how long each thing may take (seconds), and how tables are read."""
 
     connections_min: int = 2
     connections_max: int = 10
     connect_s: float = 5.0
     statement_s: float = 15.0
     idle_in_transaction_s: float = 10.0
+    whole_tables: bool = True
+    """Whether a statement may read a table from end to end while an index would do. Not in a
+    stage: its tables grow by thousands of rows before Postgres counts them again, and a plan for
+    the few rows of before reads the whole journal for each batch."""
 
 
 async def open_pool(
@@ -87,4 +91,5 @@ def server_settings(schema: str, application_name: str, limits: Limits) -> dict[
         "timezone": "UTC",
         "statement_timeout": str(round(limits.statement_s * 1000)),
         "idle_in_transaction_session_timeout": str(round(limits.idle_in_transaction_s * 1000)),
+        "enable_seqscan": "on" if limits.whole_tables else "off",
     }
