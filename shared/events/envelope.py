@@ -7,7 +7,6 @@ Those exact bytes, followed by the data, are what the chain hashes.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from datetime import UTC, datetime
 from itertools import product
 from operator import itemgetter
 from typing import Final, NamedTuple
+
+from msgspec.json import Encoder
 
 from shared.events.catalogue import Entry
 from shared.events.event import Event, Kind
@@ -25,6 +26,8 @@ GENESIS: Final = "0" * 64
 
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 _SPEC_VERSION: Final = "1.0"
+_CANONICAL: Final = Encoder(order="sorted")
+"""Sorted names, no blanks, UTF-8. Values are spelt without any sign that JSON escapes."""
 _BOOLEANS: Final[Mapping[str, bool]] = {"true": True, "false": False}
 
 
@@ -140,7 +143,7 @@ def written(moment: datetime) -> str:
 
 def canonical(attributes: Mapping[str, str]) -> str:
     """The bytes of the envelope that the journal keeps and the chain hashes, as text."""
-    return json.dumps(attributes, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(attributes).decode()
 
 
 def chain_hash(canonical_attributes: str, data: bytes) -> str:

@@ -97,15 +97,17 @@ class Inbox:
             if not fresh:
                 return 0
             known = await self._stage.known(connection)
-            case_ids = {record.case_id for record in fresh} - {NOBODY}
+            # What this process sent itself says nothing new; only the offsets move over it.
+            news = [record for record in fresh if not self._is_from_here(record)]
+            case_ids = {record.case_id for record in news} - {NOBODY}
             cases = await lock_cases(connection, case_ids, self._stage.decider)
             waiting = await load_parked(
                 connection, [row.case_id for row in cases.values() if row.waits]
             )
             work = Work(self._stage.source, known, cases)
             batch = Batch(work, waiting)
-            with span(f"{self._stage.source.value} reads", links=_traces(fresh)):
-                for record in fresh:
+            with span(f"{self._stage.source.value} reads", links=_traces(news)):
+                for record in news:
                     self.read(batch, record, blamed)
             await work.finish(self._stage.vault)
             await work.write(connection)
@@ -118,6 +120,10 @@ class Inbox:
         if work.told:
             self._relay.wake()
         return batch.faults
+
+    def _is_from_here(self, record: Incoming) -> bool:
+        envelope = record.envelope
+        return envelope is not None and self._relay.knows_again(envelope.event_id)
 
     def read(self, batch: Batch, record: Incoming, blamed: str | None = None) -> None:
         """Read one record into the batch. Never raises on what the record is."""

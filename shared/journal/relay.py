@@ -8,6 +8,7 @@ producer away and starts again from the lowest row of the outbox.
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
@@ -18,6 +19,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from shared.errors import Unavailable
+from shared.identifiers import EventId
 from shared.journal.publication import Publications, Published
 from shared.journal.rows import Position, lock_class
 from shared.journal.sending import send_round, start_producer, stop_producer
@@ -29,6 +31,7 @@ from shared.postgres.pool import Connection, Limits, connect
 _log = structlog.get_logger()
 
 ROUND_MAX: Final = 500
+_SENT_MAX: Final = 20_000
 _ROUND_WAIT_S: Final = 10.0
 _START_WAIT_S: Final = 10.0
 _POLL_S: Final = 0.5
@@ -48,7 +51,7 @@ _PASSING: Final = (
 _LIMITS: Final = Limits(connect_s=10.0, statement_s=10.0, whole_tables=False)
 
 _NEXT: Final = """
-SELECT o.position, o.recorded_at, j.case_id, j.attributes, j.data
+SELECT o.position, o.recorded_at, j.case_id, j.event_id, j.attributes, j.data
 FROM (SELECT position, recorded_at FROM outbox ORDER BY position LIMIT $1) o
 JOIN journal j USING (position) ORDER BY o.position
 """
@@ -86,6 +89,8 @@ class Relay:
         """Position and time of the lowest row of the outbox, as last seen."""
         self._moved_at = time.monotonic()
         """When the outbox was last seen to be empty or to have another lowest row."""
+        self._sent: dict[EventId, bool] = {}
+        """The last events that this process sent and nobody has read back, the oldest first."""
         self._leads = False
         self._recorded = False
         """Something of ours waits for a leader elsewhere."""
@@ -110,6 +115,14 @@ class Relay:
         if not self._leads:
             self._recorded = True
             self._stirred.set()
+
+    def knows_again(self, event_id: EventId) -> bool:
+        """Whether this process itself put an event of its journal into the log; says so once.
+
+        Who reads the event back for the first time need not look at its case, which has applied
+        it long since. Who reads it again does look: the database may be an older one by then.
+        """
+        return self._sent.pop(event_id, False)
 
     async def published(self, position: Position, wait_s: float) -> Published | None:
         """Where the event at `position` went; None when the log took longer than `wait_s`."""
@@ -146,6 +159,7 @@ class Relay:
                 await self._rounds(connection, producer)
             finally:
                 self._leads = False
+                self._sent.clear()
                 await stop_producer(producer)
         finally:
             connection.terminate()
@@ -190,8 +204,15 @@ class Relay:
                 [place.offset for _, place in sent],
             )
             self._publications.tell(dict(sent))
+            self._remember(rows)
             metrics.EVENTS_PUBLISHED.inc(len(sent))
             await connection.execute(f"NOTIFY {self._schema}_published")
+
+    def _remember(self, rows: Sequence[asyncpg.Record]) -> None:
+        for row in rows:
+            self._sent[EventId(row["event_id"])] = True
+        while len(self._sent) > _SENT_MAX:
+            del self._sent[next(iter(self._sent))]
 
     # --- the waiting side ---------------------------------------------------------------
 
