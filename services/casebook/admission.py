@@ -5,7 +5,7 @@ records of a parked case are kept in order behind it. An operator's `ParkedResol
 although the case is parked: casebook looks at the record again, or skips it, and goes on.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,6 +21,7 @@ from shared.messaging.reading import (
     judge,
     last_sequence,
     passed_over,
+    places_taken,
     token_of,
     with_skipped,
 )
@@ -144,7 +145,7 @@ def _apply(file: CaseFile, arrival: Arrival, fact: Fact) -> None:
         return
     file.last = arrival
     file.seen = applied(file.seen, fact.envelope.source, fact.envelope.event_id)
-    file.places = _count(file.seen) if file.places is None else file.places + 1
+    file.places = places_taken(file.seen) if file.places is None else file.places + 1
     file.told.append(Told(fact, arrival, file.places))
     if arrival.resolves is not None:
         _go_on_without(file, arrival.resolves)
@@ -209,7 +210,3 @@ def _park(file: CaseFile, arrival: Arrival, reason: str) -> None:
 def _contradiction(place: Place) -> str:
     told_twice = f"{place.source.value} {place.sequence} was told twice, differently"
     return Fault.CONTRADICTION.saying(told_twice)
-
-
-def _count(seen: Mapping[str, str]) -> int:
-    return sum(last_sequence(seen, source) for source in Source)

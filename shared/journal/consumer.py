@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import structlog
@@ -30,6 +31,7 @@ from shared.postgres.faults import reachable
 _log = structlog.get_logger()
 
 _NAMES: Final = tuple(topic.name for topic in TOPICS)
+_POLL_MS: Final = 200
 _BACK_OFF_MAX_S: Final = 3.0
 _COMMIT_EVERY_S: Final = 2.0
 _PARKED_WINDOW_S: Final = 60.0
@@ -63,6 +65,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._inbox = inbox
         self._bootstrap = bootstrap
         self._parked_max = membership.parked_max
+        self._batch_max = membership.batch_max
         self._parked: list[float] = []
         self._committed = 0.0
         self._stopping = asyncio.Event()
@@ -78,20 +81,19 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._subscriber = self._broker.subscriber(
             *_NAMES,
             batch=True,
-            max_records=membership.batch_max,
-            batch_timeout_ms=10,
             group_id=group,
             group_instance_id=f"{group}-{replica}",
             auto_offset_reset="earliest",
             session_timeout_ms=10_000,
             heartbeat_interval_ms=2_000,
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=_POLL_MS,
             max_partition_fetch_bytes=4 * 1024 * 1024,
             parser=_as_it_came,
             decoder=_records,
             listener=self,
         )
         self._subscriber(self._take)
+        self._subscriber.get_msg = self._poll  # type: ignore[method-assign]
 
     async def start(self) -> None:
         """Join the group and begin to read; tries until the broker answers."""
@@ -157,6 +159,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 await asyncio.sleep(back_off_s)
                 back_off_s = min(back_off_s * 2, _BACK_OFF_MAX_S)
         return {}
+
+    async def _poll(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+        """In place of the subscriber's own poll, which after an empty one sleeps as long again:
+        then it hears of nothing, or else, with short polls, is busy with waiting."""
+        found = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._batch_max)
+        return tuple(chain.from_iterable(found.values()))
 
     async def _take(self, records: list[ConsumerRecord]) -> None:
         """One poll. Passing faults are waited out here; nothing is ever thrown to the client."""

@@ -134,6 +134,11 @@ def _short(event_id: UUID) -> str:
     return f"{event_id.int & _SHORT_MASK:0{_SHORT}x}"
 
 
+def places_taken(seen: Mapping[str, str]) -> int:
+    """How many places of all sources together were applied or passed over."""
+    return sum(len(told) // _SHORT for name, told in seen.items() if name != _SKIPPED)
+
+
 def _passed(seen: Mapping[str, str], source: Source) -> list[tuple[int, int]]:
     """The ranges of places of a source that operators decided to go on without, in order."""
     found = []
