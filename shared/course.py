@@ -6,7 +6,7 @@ now is derived by walking the halves. A fact of a source that did not hold the t
 kept and changes nothing.
 """
 
-from typing import Literal, Self
+from typing import Final, Literal, Self, TypeVar
 
 from shared.events.envelope import Fact
 from shared.events.event import Kind
@@ -22,19 +22,22 @@ from shared.identifiers import ApplicantRef, Channel, EventId, Source, Step
 from shared.state import State
 
 
-class Handing(State, frozen=True):
-    """`source` gave the case, which it held in `turn`, to `to`."""
+class Move(State, frozen=True):
+    """What `source` did with the case that it held in `turn`."""
 
     turn: int
     source: Source
+
+
+class Handing(Move, frozen=True):
+    """It gave the case to `to`."""
+
     to: Source
 
 
-class Ending(State, frozen=True):
-    """`source` ended the case in `turn`: issued, withdrawn or rejected."""
+class Ending(Move, frozen=True):
+    """It ended the case: issued, withdrawn or rejected."""
 
-    turn: int
-    source: Source
     how: str
 
 
@@ -53,12 +56,28 @@ class Lodged(State, frozen=True):
     synthetic: bool
 
 
+M = TypeVar("M", bound=Move)
+
+
 class Paper(State, frozen=True):
     """A document of the application, as the log names it."""
 
     kind: str
     state: Literal["provided", "missing"]
     content: str | None
+
+
+_STATEMENTS: Final = frozenset(
+    {
+        ApplicationLodged,
+        PaperAdded,
+        WithdrawalRequested,
+        CaseWithdrawn,
+        WithdrawalDeclined,
+        PersonalDataErased,
+    }
+)
+"""The events whose words the course heeds; of the others, where they lead."""
 
 
 class Course(State, frozen=True):
@@ -84,19 +103,21 @@ class Course(State, frozen=True):
             return course
         if fact.entry.hands_to is not None:
             handing = Handing(turn=turn, source=source, to=fact.entry.hands_to)
-            handings = tuple(sorted((*course.handings, handing), key=_place))
-            course = course.but({"handings": handings})
+            course = course.but({"handings": _in_order(course.handings, handing)})
         if fact.entry.ends is not None:
             ending = Ending(turn=turn, source=source, how=fact.entry.ends)
-            endings = tuple(sorted((*course.endings, ending), key=_place))
-            course = course.but({"endings": endings})
+            course = course.but({"endings": _in_order(course.endings, ending)})
         return course
 
     def _moved(self, turn: int, source: Source) -> bool:
-        moves: tuple[Handing | Ending, ...] = (*self.handings, *self.endings)
-        return any((move.turn, move.source) == (turn, source) for move in moves)
+        for move in (*self.handings, *self.endings):
+            if move.turn == turn and move.source == source:
+                return True
+        return False
 
     def _statement(self, fact: Fact) -> Self:
+        if type(fact.event) not in _STATEMENTS:  # most: asking once is cheaper than each in turn
+            return self
         match fact.event:
             case ApplicationLodged() as event:
                 changed: dict[str, object] = {
@@ -137,9 +158,11 @@ class Course(State, frozen=True):
     @property
     def ending(self) -> str | None:
         """How the case is over, or None while it runs."""
-        turn, holder = self.turn, self.holder
+        if not self.endings:
+            return None
+        path = self.path
         for ending in self.endings:
-            if (ending.turn, ending.source) == (turn, holder):
+            if (ending.turn, ending.source) == (len(path) - 1, path[-1]):
                 return ending.how
         return None
 
@@ -183,5 +206,12 @@ def _lodged(event: ApplicationLodged, *, synthetic: bool) -> Lodged:
     )
 
 
-def _place(item: Handing | Ending) -> tuple[int, str]:
-    return item.turn, item.source
+def _in_order(moves: tuple[M, ...], move: M) -> tuple[M, ...]:
+    """With one more, by turn; that of the last turn is the usual one."""
+    if not moves or _place(moves[-1]) < _place(move):
+        return (*moves, move)
+    return tuple(sorted((*moves, move), key=_place))
+
+
+def _place(move: Move) -> tuple[int, str]:
+    return move.turn, move.source

@@ -4,7 +4,8 @@ The resolution names the list of clause 9 of the Standard as a whole (R2 5.1, R3
 does not contain it; what is known of that list stands in the outside file, each with its source.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from shared.errors import Because, Refused
 from shared.identifiers import Channel, Step
@@ -14,8 +15,10 @@ from shared.procedures.outside import Outside, OutsideDocument
 from shared.procedures.parts import NamedDocument
 
 _PERIOD_OF_THE_RESOLUTION = "2015-2020"
+_REGULATIONS_MAX = 64
 
 
+@lru_cache(maxsize=_REGULATIONS_MAX)
 def known_kinds(procedure: Procedure, outside: Outside) -> frozenset[str]:
     """Every kind of paper that the regulation or the outside file names, and their variants."""
     named: tuple[NamedDocument | OutsideDocument, ...] = (
@@ -61,14 +64,22 @@ def missing_papers(
     )
 
 
-def _required(procedure: Procedure, outside: Outside) -> Iterator[NamedDocument | OutsideDocument]:
-    for named in procedure.documents:
-        # The list as a whole is no paper of its own: what is known of it follows.
-        if named.need is Need.REQUIRED and named.kind is not DocumentKind.CLAUSE_9_DOCUMENTS:
-            yield named
-    for listed in outside.documents:
-        if listed.need is Need.REQUIRED and listed.period == _PERIOD_OF_THE_RESOLUTION:
-            yield listed
+@lru_cache(maxsize=_REGULATIONS_MAX)
+def _required(
+    procedure: Procedure, outside: Outside
+) -> tuple[NamedDocument | OutsideDocument, ...]:
+    # The list as a whole is no paper of its own: what is known of it follows.
+    named = (
+        document
+        for document in procedure.documents
+        if document.need is Need.REQUIRED and document.kind is not DocumentKind.CLAUSE_9_DOCUMENTS
+    )
+    listed = (
+        document
+        for document in outside.documents
+        if document.need is Need.REQUIRED and document.period == _PERIOD_OF_THE_RESOLUTION
+    )
+    return (*named, *listed)
 
 
 def _is_there(

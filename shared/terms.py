@@ -32,6 +32,10 @@ STEP_OF: Final[Mapping[Source, Step]] = MappingProxyType(
 """The one step of the regulations that each stage carries out (R2 5, R3 5, R4 5)."""
 
 
+_OF_A_STAGE: Final = frozenset({StageOverdue, ApplicationLodged})
+_NAME_AN_EXECUTOR: Final = (Source.ROUTING, Source.EXECUTOR)
+
+
 class Term(State, frozen=True):
     """The due of one turn, and who set it."""
 
@@ -48,6 +52,8 @@ class Terms(State, frozen=True):
 
     def heard(self, fact: Fact, stage: Source) -> Self:
         """The terms after one more fact, in whatever order facts of different sources come."""
+        if fact.entry.hands_to is not stage and type(fact.event) not in _OF_A_STAGE:
+            return self
         match fact.event:
             case StageOverdue(due=due) if fact.envelope.source is stage:
                 return self.but({"overdue": (*self.overdue, due.at)})
@@ -90,6 +96,8 @@ class Responsible(State, frozen=True):
 
     def heard(self, fact: Fact) -> Self:
         """The first assignment counts, and of the reassignments the last."""
+        if fact.envelope.source not in _NAME_AN_EXECUTOR:
+            return self
         match fact.event:
             case ExecutorAssigned(executor=executor) if not self.assigned:
                 return self.but({"assigned": executor})

@@ -29,7 +29,7 @@ class ExecutorCase(State, frozen=True):
 def evolve(case: ExecutorCase, fact: Fact) -> ExecutorCase:
     """The case after one more fact."""
     requested = case.requested
-    if isinstance(fact.event, PaperRequested):
+    if fact.envelope.source is SOURCE and isinstance(fact.event, PaperRequested):
         new = (paper for paper in fact.event.papers if paper not in requested)
         requested = (*requested, *new)
     return case.but(

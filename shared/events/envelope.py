@@ -83,9 +83,10 @@ class Envelope(NamedTuple):
 
     def attributes(self) -> dict[str, str]:
         """The CloudEvents attributes by name, without the `ce_`, absent ones left out."""
+        case_id = str(self.case_id)
         found = {
             "actor": self.actor,
-            "correlationid": str(self.case_id),
+            "correlationid": case_id,
             "id": str(self.event_id),
             "office": self.office,
             "prevhash": self.prev_hash,
@@ -93,7 +94,7 @@ class Envelope(NamedTuple):
             "sequence": str(self.sequence),
             "source": self.source.value,
             "specversion": "1.0",
-            "subject": str(self.case_id),
+            "subject": case_id,
             "synthetic": "true" if self.synthetic else "false",
             "time": written(self.time),
             "turn": str(self.turn),

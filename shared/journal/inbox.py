@@ -167,8 +167,13 @@ class Inbox:
 
     def _apply(self, batch: Batch, row: CaseRow, record: Incoming, fact: Fact) -> None:
         try:
+            if type(fact.event) not in row.decider.heeds:
+                batch.work.fold(row, fact)
+                self._count_illegal(row, fact)
+                return
             with batch.work.attempt(row):
                 batch.work.fold(row, fact)
+                self._count_illegal(row, fact)
                 self._answer(batch, row, fact)
         except Refused as refused:
             # Nobody listens to a refusal here; that rules refuse what they called for is a fault.
@@ -177,13 +182,12 @@ class Inbox:
             _log.exception("record_failed", case=str(row.case_id), type=fact.envelope.type)
             self._set_aside(batch, row, record, f"fault in the rules: {type(fault).__name__}")
 
+    def _count_illegal(self, row: CaseRow, fact: Fact) -> None:
+        if fact.binds and row.decider.course(row.state).judges(fact) is False:
+            metrics.ILLEGAL_FACTS.inc()
+
     def _answer(self, batch: Batch, row: CaseRow, fact: Fact) -> None:
         """Do what the case calls for now, within the trace that the fact came from."""
-        decider = row.decider
-        if decider.course(row.state).judges(fact) is False:
-            metrics.ILLEGAL_FACTS.inc()
-        if type(fact.event) not in decider.heeds:
-            return
         parent = fact.envelope.traceparent
         with span(f"{self._stage.source.value} {fact.entry.type}", parent=parent):
             origin = Origin(

@@ -97,11 +97,14 @@ class Work:
     def fold(self, row: CaseRow, fact: Fact) -> None:
         """Take in a fact: another service's, or one of ours that a restore brought back."""
         decider = row.decider
-        row.state = decider.evolve(row.state, fact)
+        state = decider.evolve(row.state, fact)
+        timers, errands = decider.timers(fact), decider.errands(fact, state)
+        # Nothing raises from here on: a fact is folded as a whole or not at all.
+        row.state = state
         row.seen = applied(row.seen, fact.envelope.source, fact.envelope.event_id)
         self._note_skipped(row, fact)
-        self._timers.extend(decider.timers(fact))
-        self._errands.extend(decider.errands(fact, row.state))
+        self._timers.extend(timers)
+        self._errands.extend(errands)
         self._settle(row)
 
     def restore(self, row: CaseRow, fact: Fact, attributes: Mapping[str, str], data: bytes) -> None:
@@ -232,11 +235,9 @@ class Work:
     def _note_skipped(self, row: CaseRow, fact: Fact) -> None:
         """An operator's word holds on replay too: what was skipped once is skipped again (D7)."""
         event = fact.event
-        if (
-            isinstance(event, ParkedResolved)
-            and event.how == "skipped"
-            and fact.envelope.source is self._source
-        ):
+        if type(event) is not ParkedResolved:
+            return
+        if event.how == "skipped" and fact.envelope.source is self._source:
             token = token_of(event.record, event.partition, event.offset)
             row.seen = with_skipped(row.seen, token)
             if (passed := event.passed) is not None:

@@ -1,6 +1,7 @@
 """A regulation as the program sees it: what the catalogue gives, and how to ask it."""
 
 from datetime import date
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -93,9 +94,17 @@ class Procedure(Part):
             return TimeLimit(amount=self.sum_of_steps.working_days, unit=TimeUnit.WORKING_DAYS)
         return TimeLimit(amount=self.sum_of_steps.minutes, unit=TimeUnit.MINUTES)
 
+    def __hash__(self) -> int:
+        """By the file's bytes: so what follows from a procedure alone is worked out once."""
+        return hash(self.digest)
+
     def step(self, step: Step) -> ProcedureStep:
         """One of the five; the loader has made sure that all are there."""
-        return next(found for found in self.steps if found.step is step)
+        return self._by_step[step]
+
+    @cached_property
+    def _by_step(self) -> dict[Step, ProcedureStep]:
+        return {found.step: found for found in self.steps}
 
     def accepts(self, channel: Channel) -> bool:
         """Whether applications come in through this channel."""
