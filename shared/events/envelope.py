@@ -166,10 +166,10 @@ def envelope_of(headers: Sequence[tuple[str, bytes | None]]) -> Envelope:
     Raises:
         MalformedEnvelope: a header is no text, or an attribute is missing or not of its type.
     """
-    spelling = _AS_WRITTEN.get(tuple([name for name, _ in headers]))
-    if spelling is not None:
+    names, values = zip(*headers, strict=True) if headers else ((), ())
+    if (spelling := _AS_WRITTEN.get(names)) is not None:
         try:
-            text = b"\n".join([value for _, value in headers]).decode()  # type: ignore[misc]
+            text = b"\n".join(values).decode()
             if (found := spelling.fullmatch(text)) is not None:
                 return _of_groups(found.groups())
         except (TypeError, ValueError):

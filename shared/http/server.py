@@ -1,5 +1,7 @@
 """Running an application: one process, one event loop."""
 
+import os
+from contextlib import suppress
 from typing import Final
 
 import uvicorn
@@ -19,6 +21,7 @@ def serve(app: FastAPI, host: str, port: int) -> None:
     Raises:
         SystemExit: it did not start; the log says why.
     """
+    _work_in_batches()
     config = uvicorn.Config(
         app,
         host=host,
@@ -36,3 +39,14 @@ def serve(app: FastAPI, host: str, port: int) -> None:
     server.run()
     if not server.started:
         raise SystemExit(1)
+
+
+def _work_in_batches() -> None:
+    """Ask the system, where it can, not to interrupt others for us, nor us for them (Linux).
+
+    A service reads its batches through; eight that cut into each other every two milliseconds
+    keep finding their caches cold, which cost a case a twentieth of its time.
+    """
+    if hasattr(os, "SCHED_BATCH"):
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

@@ -1,21 +1,22 @@
 """The producer of the relay: one life, one round of sends at a time, everything under a timeout."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
 from msgspec.json import Decoder
 
 from shared.errors import Unavailable
 from shared.events.envelope import to_headers
-from shared.identifiers import DEPARTMENT
 from shared.journal.publication import Published
 from shared.journal.rows import Position
+from shared.messaging.log import Place
 from shared.messaging.stopping import stopped
-from shared.messaging.topics import CASE_EVENTS, DEPARTMENT_EVENTS
+from shared.messaging.topics import place_of
 
 _log = structlog.get_logger()
 
@@ -60,25 +61,49 @@ async def send_round(
 
     Raises KafkaError or TimeoutError when any record was not acknowledged in time.
     """
+    places: list[tuple[Position, Published]] = []
     async with asyncio.timeout(_ROUND_WAIT_S):
-        acks = []
-        for row in rows:
-            case_id = row["case_id"]
-            acks.append(
-                await producer.send(
-                    DEPARTMENT_EVENTS if case_id == DEPARTMENT else CASE_EVENTS,
-                    row["data"].encode(),
-                    key=str(case_id).encode(),
-                    headers=to_headers(_ATTRIBUTES.decode(row["attributes"])),
-                )
-            )
-        places = await asyncio.gather(*acks)
-    if any(place.offset < 0 for place in places):
-        raise Unavailable("the broker acknowledged without telling the offset")
-    return [
-        (Position(row["position"]), Published(place.topic, place.partition, place.offset))
-        for row, place in zip(rows, places, strict=True)
-    ]
+        batches = _batches(producer, rows)
+        acks = [
+            await producer.send_batch(batch, topic, partition=partition)
+            for (topic, partition), batch, _ in batches
+        ]
+        for ack, (_, _, positions) in zip(await asyncio.gather(*acks), batches, strict=True):
+            if ack.offset < 0:
+                raise Unavailable("the broker acknowledged without telling the offset")
+            places += [
+                (position, Published(ack.topic, ack.partition, ack.offset + nth))
+                for nth, position in enumerate(positions)
+            ]
+    return places
+
+
+def _batches(
+    producer: AIOKafkaProducer, rows: Iterable[asyncpg.Record]
+) -> list[tuple[Place, BatchBuilder, list[Position]]]:
+    """The rows as they will lie in the log: by partition, each in order, as full as may be.
+
+    Given to the producer one by one, a record costs twice as much.
+    """
+    batches: list[tuple[Place, BatchBuilder, list[Position]]] = []
+    fillable: dict[Place, tuple[BatchBuilder, list[Position]]] = {}
+    for row in rows:
+        place, record = place_of(row["case_id"]), _record(row)
+        if place not in fillable or fillable[place][0].append(**record) is None:  # none, or full
+            fillable[place] = producer.create_batch(), []
+            fillable[place][0].append(**record)
+            batches.append((place, *fillable[place]))
+        fillable[place][1].append(Position(row["position"]))
+    return batches
+
+
+def _record(row: asyncpg.Record) -> dict[str, Any]:
+    return {
+        "key": str(row["case_id"]).encode(),
+        "value": row["data"].encode(),
+        "headers": to_headers(_ATTRIBUTES.decode(row["attributes"])),
+        "timestamp": None,
+    }
 
 
 async def stop_producer(producer: AIOKafkaProducer) -> None:

@@ -6,8 +6,10 @@ from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.partitioner import murmur2
 
 from shared.errors import Unavailable
+from shared.identifiers import DEPARTMENT, CaseId
 
 CASE_EVENTS: Final = "case-events"
 DEPARTMENT_EVENTS: Final = "department-events"
@@ -33,6 +35,14 @@ _SETTINGS: Final = {
     "retention.bytes": "-1",
     "message.timestamp.type": "LogAppendTime",
 }
+
+
+def place_of(case_id: CaseId) -> tuple[str, int]:
+    """Where a case's facts lie: by the hash that every Kafka client takes of the key."""
+    if case_id == DEPARTMENT:
+        return DEPARTMENT_EVENTS, 0
+    hashed = murmur2(str(case_id).encode()) & 0x7FFFFFFF
+    return CASE_EVENTS, hashed % _BY_NAME[CASE_EVENTS].partitions
 
 
 def partitions_of(topic: str) -> range:
