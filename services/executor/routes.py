@@ -12,7 +12,7 @@ from services.executor.commands import DraftNotification, ReassignExecutor, Requ
 from shared.events.executor import Notification
 from shared.http.tokens import MAY_ACT_AS_HEAD, Caller, caller
 from shared.identifiers import CaseId, Code, Role, StaffId
-from shared.journal.answers import Asking
+from shared.journal.answers import OF_A_COMMAND, Answered, Asking
 
 router = APIRouter(tags=["executor"])
 
@@ -48,7 +48,7 @@ class Draft(_Body):
     facts: dict[str, str] = Field(default_factory=dict, max_length=100)
 
 
-@router.put("/cases/{case_id}/executor")
+@router.put("/cases/{case_id}/executor", response_model=Answered, responses=OF_A_COMMAND)
 async def reassign_executor(
     case_id: UUID,
     reassignment: Reassignment,
@@ -65,7 +65,7 @@ async def reassign_executor(
     return await asked.perform(head, command)
 
 
-@router.post("/cases/{case_id}/wanted-papers")
+@router.post("/cases/{case_id}/wanted-papers", response_model=Answered, responses=OF_A_COMMAND)
 async def request_paper(
     case_id: UUID,
     wanted: WantedPapers,
@@ -82,7 +82,7 @@ async def request_paper(
     return await asked.perform(executor, command)
 
 
-@router.put("/cases/{case_id}/draft")
+@router.put("/cases/{case_id}/draft", response_model=Answered, responses=OF_A_COMMAND)
 async def draft_notification(
     case_id: UUID,
     draft: Draft,

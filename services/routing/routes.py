@@ -16,7 +16,15 @@ from services.routing.commands import (
 )
 from shared.http.tokens import MAY_ACT_AS_HEAD, Caller, caller
 from shared.identifiers import DEPARTMENT, CaseId, OfficeId, Role, StaffId
-from shared.journal.answers import Asking, RunningShell, answered, origin_of
+from shared.journal.answers import (
+    OF_A_COMMAND,
+    OF_WHAT_OPENS,
+    Answered,
+    Asking,
+    RunningShell,
+    answered,
+    origin_of,
+)
 from shared.journal.desk import Wish
 
 router = APIRouter(tags=["routing"])
@@ -64,7 +72,7 @@ class Acting(_Body):
     last_day: date
 
 
-@router.put("/cases/{case_id}/executor")
+@router.put("/cases/{case_id}/executor", response_model=Answered, responses=OF_A_COMMAND)
 async def assign_executor(
     case_id: UUID,
     choice: ExecutorChoice,
@@ -81,7 +89,7 @@ async def assign_executor(
     return await asked.perform(head, command)
 
 
-@router.put("/staff/{staff}")
+@router.put("/staff/{staff}", response_model=Answered, responses=OF_WHAT_OPENS)
 async def record_staff_member(
     request: Request,
     staff: StaffId,
@@ -105,7 +113,7 @@ async def record_staff_member(
     return answered(await shell.desk.perform(Wish(command, origin, opens=True)))
 
 
-@router.post("/staff/{staff}/absences")
+@router.post("/staff/{staff}/absences", response_model=Answered, responses=OF_A_COMMAND)
 async def record_absence(
     staff: StaffId,
     absence: Absence,
@@ -124,7 +132,7 @@ async def record_absence(
     return await asked.perform(administrator, command)
 
 
-@router.post("/acting")
+@router.post("/acting", response_model=Answered, responses=OF_A_COMMAND)
 async def name_acting(acting: Acting, administrator: Administrator, asked: Asking) -> JSONResponse:
     """Record who acts for the head or the management of an office."""
     command = NameActingHead(

@@ -1,4 +1,6 @@
-"""Errors as HTTP tells them: problem details (RFC 9457). The only file with HTTP status codes.
+"""Errors as HTTP tells them: problem details (RFC 9457). The only file that gives status codes.
+
+`described.py` lists them for the OpenAPI documents.
 
 No answer repeats what the request said: that could be a person's. The names of fields appear
 only when the API declares them.
@@ -249,33 +251,3 @@ class UnexpectedErrors:
                 # Half an answer is out: only a broken connection tells the client so.
                 raise
             await unexpected(error_id)(scope, receive, send)
-
-
-def documented() -> dict[int | str, dict[str, object]]:
-    """The problems that any route may answer, for OpenAPI."""
-    told = {
-        HTTPStatus.UNAUTHORIZED: "Without a valid token",
-        HTTPStatus.FORBIDDEN: "Not for this caller",
-        HTTPStatus.NOT_FOUND: "No such thing",
-        HTTPStatus.CONFLICT: "Not in the state the case is in, or somebody else was first",
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large",
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON",
-        HTTPStatus.UNPROCESSABLE_ENTITY: "The request can never succeed as it is",
-        HTTPStatus.INTERNAL_SERVER_ERROR: "A bug",
-        HTTPStatus.SERVICE_UNAVAILABLE: "Not recorded: wait and repeat",
-    }
-    schema = {
-        "type": "object",
-        "required": ["type", "title", "status"],
-        "properties": {
-            "type": {"type": "string", "format": "uri-reference"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-        },
-    }
-    content = {_CONTENT_TYPE: {"schema": schema}}
-    return {
-        int(status): {"description": description, "content": content}
-        for status, description in told.items()
-    }

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from shared.holding import ResolveParked
+from shared.http.described import OF_WHAT_CHANGES, OF_WHAT_MAY_BE_MISSING
 from shared.http.tokens import Caller, caller
 from shared.identifiers import CaseId, Role
 from shared.journal.answers import RunningShell, origin_of
@@ -40,6 +41,14 @@ class Resolution(BaseModel):
     offset: int = Field(default=0, ge=0)
 
 
+class Resolved(BaseModel):
+    """What came of it: how many records were read, and the stage's last place in the case."""
+
+    case_id: CaseId
+    read: int
+    sequence: int
+
+
 router = APIRouter(tags=["operating"])
 
 
@@ -57,7 +66,11 @@ async def parked(
     return [ParkedRecord(**{**row, "parked_at": row["parked_at"].isoformat()}) for row in rows]
 
 
-@router.post("/cases/{case_id}/parked")
+@router.post(
+    "/cases/{case_id}/parked",
+    response_model=Resolved,
+    responses={**OF_WHAT_MAY_BE_MISSING, **OF_WHAT_CHANGES},
+)
 async def resolve(
     request: Request, case_id: UUID, wanted: Resolution, shell: RunningShell, operator: Operator
 ) -> JSONResponse:
