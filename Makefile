@@ -96,6 +96,12 @@ fix: $(READY) ## repair what format and lint can repair
 hooks: $(READY) ## run `make check` before each commit of this clone
 	@$(BIN)/pre-commit install
 
+# ---- contracts ---------------------------------------------------------------------------------
+
+.PHONY: contracts
+contracts: $(READY) ## write docs/contracts anew: OpenAPI, AsyncAPI, JSON Schemas (CONTRACTS=--release)
+	@$(BIN)/python -m deploy.contracts $(CONTRACTS)
+
 # ---- test --------------------------------------------------------------------------------------
 
 .PHONY: test

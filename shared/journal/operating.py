@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.holding import ResolveParked
 from shared.http.described import OF_WHAT_CHANGES, OF_WHAT_MAY_BE_MISSING
@@ -35,10 +35,12 @@ class ParkedRecord(BaseModel):
 class Resolution(BaseModel):
     """What an operator does about a case, and why. `skip` names one record of it."""
 
+    model_config = ConfigDict(extra="forbid")
+
     how: Literal["retry", "skip"]
     reason: str = Field(min_length=1, max_length=2000)
-    partition: int = Field(default=0, ge=0)
-    offset: int = Field(default=0, ge=0)
+    partition: int = Field(default=0, ge=0, le=2**15 - 1)
+    offset: int = Field(default=0, ge=0, le=2**63 - 1)
 
 
 class Resolved(BaseModel):
