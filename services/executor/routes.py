@@ -19,6 +19,8 @@ router = APIRouter(tags=["executor"])
 Head = Annotated[Caller, caller(*MAY_ACT_AS_HEAD)]
 Executor = Annotated[Caller, caller(Role.RESPONSIBLE_EXECUTOR)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
+FactName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+FactText = Annotated[str, StringConstraints(max_length=5_000)]
 
 
 class _Body(BaseModel):
@@ -45,7 +47,7 @@ class Draft(_Body):
     outcome: Literal["granted", "refused"]
     ground: Code | None = None
     text: Text
-    facts: dict[str, str] = Field(default_factory=dict, max_length=100)
+    facts: dict[FactName, FactText] = Field(default_factory=dict, max_length=100)
 
 
 @router.put("/cases/{case_id}/executor", response_model=Answered, responses=OF_A_COMMAND)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.routing.commands import (
     AssignExecutor,
@@ -49,7 +49,7 @@ class StaffMember(_Body):
     """Who somebody is to the department."""
 
     office: OfficeId
-    roles: tuple[Role, ...]
+    roles: tuple[Role, ...] = Field(max_length=len(Role))
     active: bool = True
     full_name: Text
 

@@ -19,7 +19,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import Because, Conflict, Refused, Unavailable
-from shared.http.fields import invalid_fields
+from shared.http.fields import invalid_fields, invalid_json
+from shared.http.json_text import BadJson
 from shared.identifiers import new_id
 from shared.observability import metrics
 
@@ -177,6 +178,16 @@ def invalid(app: FastAPI, error: RequestValidationError) -> Response:
         "invalid-request",
         "The request is not of the declared form",
         members={"errors": invalid_fields(app, error)},
+    )
+
+
+def bad_json(app: FastAPI, bad: BadJson) -> Response:
+    """The body is no JSON, or JSON of a kind that nobody should send."""
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "invalid-request",
+        "The request is not of the declared form",
+        members={"errors": [invalid_json(app, bad)]},
     )
 
 
