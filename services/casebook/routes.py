@@ -33,7 +33,6 @@ from services.casebook.readers import (
 from services.casebook.rendering import fact_of, fresh_of, status_of
 from shared.clock import now
 from shared.errors import Because, Refused
-from shared.http.described import OF_WHAT_MAY_BE_MISSING
 from shared.http.positions import MinPosition
 from shared.http.problems import Missing
 from shared.http.tokens import Caller
@@ -75,7 +74,7 @@ async def find_cases(
     return CasesAnswer(cases=[status_of(row, at) for row in rows], next=None, as_of=as_of)
 
 
-@router.get("/cases/{case_id}", responses=OF_WHAT_MAY_BE_MISSING)
+@router.get("/cases/{case_id}")
 async def read_case(
     case_id: UUID, book: Book, reader: Reader, min_position: MinPosition = None
 ) -> CaseAnswer:
@@ -87,7 +86,7 @@ async def read_case(
     return CaseAnswer(case=status_of(row, now()), parked=parked, as_of=as_of)
 
 
-@router.get("/cases/{case_id}/timeline", responses=OF_WHAT_MAY_BE_MISSING)
+@router.get("/cases/{case_id}/timeline")
 async def read_timeline(
     *,
     case_id: UUID,

@@ -27,7 +27,6 @@ from shared.http.tokens import Caller, caller
 from shared.identifiers import ApplicantRef, CaseId, Code, Role
 from shared.journal.answers import (
     OF_A_COMMAND,
-    OF_WHAT_OPENS,
     Answered,
     Asking,
     RunningShell,
@@ -122,7 +121,7 @@ class Person(_Body):
     "/applications",
     status_code=HTTPStatus.CREATED,
     response_model=Answered,
-    responses={**REPEATED, **OF_WHAT_OPENS},
+    responses={**REPEATED, **OF_A_COMMAND},
 )
 async def lodge_application(
     request: Request,

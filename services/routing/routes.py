@@ -14,11 +14,11 @@ from services.routing.commands import (
     RecordAbsence,
     RecordStaffMember,
 )
+from shared.http.described import OF_WHAT_MAY_BE_MISSING
 from shared.http.tokens import MAY_ACT_AS_HEAD, Caller, caller
 from shared.identifiers import DEPARTMENT, CaseId, OfficeId, Role, StaffId
 from shared.journal.answers import (
     OF_A_COMMAND,
-    OF_WHAT_OPENS,
     Answered,
     Asking,
     RunningShell,
@@ -89,7 +89,7 @@ async def assign_executor(
     return await asked.perform(head, command)
 
 
-@router.put("/staff/{staff}", response_model=Answered, responses=OF_WHAT_OPENS)
+@router.put("/staff/{staff}", response_model=Answered, responses=OF_A_COMMAND)
 async def record_staff_member(
     request: Request,
     staff: StaffId,
@@ -132,7 +132,11 @@ async def record_absence(
     return await asked.perform(administrator, command)
 
 
-@router.post("/acting", response_model=Answered, responses=OF_A_COMMAND)
+@router.post(
+    "/acting",
+    response_model=Answered,
+    responses={**OF_A_COMMAND, **OF_WHAT_MAY_BE_MISSING},
+)
 async def name_acting(acting: Acting, administrator: Administrator, asked: Asking) -> JSONResponse:
     """Record who acts for the head or the management of an office."""
     command = NameActingHead(

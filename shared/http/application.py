@@ -59,6 +59,8 @@ def create_app(
         version=version,
         lifespan=lifespan,
         docs_url=None,
+        # A redirect would be built from whatever host the request names.
+        redirect_slashes=False,
         redoc_url=None,
         responses=described.OF_EVERY_ROUTE,
         generate_unique_id_function=_name,

@@ -97,6 +97,7 @@ OF_EVERY_ROUTE: Final = problems_of(
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
 OF_WHAT_MAY_BE_MISSING: Final = problems_of(HTTPStatus.NOT_FOUND)
+"""Every path with a parameter has it by itself."""
 OF_WHAT_CHANGES: Final = problems_of(HTTPStatus.CONFLICT)
 _OF_BODIES: Final = problems_of(
     HTTPStatus.REQUEST_TIMEOUT,
@@ -122,14 +123,17 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
     components = document.setdefault("components", {})
     schemas = {**components.get("schemas", {}), "Problem": _PROBLEM}
     components["schemas"] = dict(sorted(schemas.items()))
-    for method, operation in _operations(document):
+    for path, method, operation in _operations(document):
         responses = operation["responses"]
+        if "{" in path:
+            responses |= {str(status): said for status, said in OF_WHAT_MAY_BE_MISSING.items()}
         if method in _WITH_BODY:
             responses |= {str(status): said for status, said in _OF_BODIES.items()}
         operation["responses"] = dict(sorted(responses.items()))
     return document
 
 
-def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in document["paths"].values():
-        yield from path.items()
+def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from shared.decider import Command
-from shared.http.described import OF_WHAT_CHANGES, OF_WHAT_MAY_BE_MISSING, Responses
+from shared.http.described import OF_WHAT_CHANGES, Responses
 from shared.http.idempotency import OptionalKey, idempotency_key
 from shared.http.positions import LogPosition, MinPosition
 from shared.http.tokens import Caller
@@ -38,13 +38,11 @@ class Answered(BaseModel):
     """The same request was answered before; this is that answer."""
 
 
-PENDING: Final[Responses] = {
-    int(HTTPStatus.ACCEPTED): {"model": Answered, "description": "Recorded, not yet published"}
+OF_A_COMMAND: Final[Responses] = {
+    int(HTTPStatus.ACCEPTED): {"model": Answered, "description": "Recorded, not yet published"},
+    **OF_WHAT_CHANGES,
 }
-OF_A_COMMAND: Final[Responses] = {**PENDING, **OF_WHAT_MAY_BE_MISSING, **OF_WHAT_CHANGES}
-"""What a command on a case answers besides 200, for the OpenAPI document."""
-OF_WHAT_OPENS: Final[Responses] = {**PENDING, **OF_WHAT_CHANGES}
-"""The same of a command that needs no case before it."""
+"""What a command answers besides 200, for the OpenAPI document."""
 
 
 @dataclass(frozen=True, slots=True)

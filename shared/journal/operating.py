@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.holding import ResolveParked
-from shared.http.described import OF_WHAT_CHANGES, OF_WHAT_MAY_BE_MISSING
+from shared.http.described import OF_WHAT_CHANGES
 from shared.http.tokens import Caller, caller
 from shared.identifiers import CaseId, Role
 from shared.journal.answers import RunningShell, origin_of
@@ -71,7 +71,7 @@ async def parked(
 @router.post(
     "/cases/{case_id}/parked",
     response_model=Resolved,
-    responses={**OF_WHAT_MAY_BE_MISSING, **OF_WHAT_CHANGES},
+    responses=OF_WHAT_CHANGES,
 )
 async def resolve(
     request: Request, case_id: UUID, wanted: Resolution, shell: RunningShell, operator: Operator
