@@ -108,6 +108,11 @@ contracts: $(READY) ## write docs/contracts anew: OpenAPI, AsyncAPI, JSON Schema
 test: $(READY) ## all tests but the long ones
 	@$(BIN)/python -m pytest -m "not fault and not load"
 
+.PHONY: fuzz
+fuzz: $(READY) ## ask every operation with made-up requests, others each time (FUZZ=1000 of each)
+	@QYZMET_FUZZ_EXAMPLES=$${FUZZ:-300} $(BIN)/python -m pytest tests/journeys/test_fuzzed_routes.py \
+	  tests/contracts/test_arbitrary_records.py
+
 .PHONY: test-faults
 test-faults: $(READY) ## the long tests in full size: kills, freezes, cuts, restores (an hour)
 	@QYZMET_FAULTS=full $(BIN)/python -m pytest -m fault

@@ -8,7 +8,7 @@ from typing import Any, Final
 from deploy.contracts.events import Schema
 from shared.events.catalogue import BY_TYPE, Entry
 from shared.events.envelope import NEEDED, OPTIONAL
-from shared.events.upcasts import UPCASTS
+from shared.events.upcasts import UPCASTS, newest
 from shared.identifiers import Source
 from shared.messaging.topics import CASE_EVENTS, DEPARTMENT_EVENTS, SETTINGS, partitions_of
 
@@ -67,11 +67,9 @@ def document(version: str, schemas: Mapping[str, Schema], samples: Path) -> Docu
     }
 
 
-def newest(type_: str) -> Entry:
+def entry_of(type_: str) -> Entry:
     """The line of the catalogue under which a version is read today."""
-    while type_ in UPCASTS:
-        type_ = UPCASTS[type_][0]
-    return BY_TYPE[type_]
+    return BY_TYPE[newest(type_)]
 
 
 def _name(type_: str) -> str:
@@ -80,7 +78,7 @@ def _name(type_: str) -> str:
 
 
 def _topic(type_: str) -> str:
-    return DEPARTMENT_EVENTS if newest(type_).department else CASE_EVENTS
+    return DEPARTMENT_EVENTS if entry_of(type_).department else CASE_EVENTS
 
 
 def _channel(topic: str, names: list[str]) -> Document:
@@ -110,7 +108,7 @@ def _operations(
     """Who sends which messages. Everybody reads all of both topics, which needs no operation."""
     for source in Source:
         for topic, types in by_topic.items():
-            own = [names[each] for each in types if newest(each).owner is source]
+            own = [names[each] for each in types if entry_of(each).owner is source]
             if own:
                 yield (
                     f"{source.value}-tells-{topic}",
@@ -126,7 +124,7 @@ def _operations(
 
 
 def _message(type_: str, schema: Schema, samples: Path) -> Document:
-    entry = newest(type_)
+    entry = entry_of(type_)
     payload = {name: part for name, part in schema.items() if name not in {"$schema", "$id"}}
     sample = json.loads((samples / f"{type_}.json").read_text(encoding="utf-8"))
     found: Document = {

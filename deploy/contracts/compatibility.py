@@ -18,6 +18,23 @@ Document = Mapping[str, Any]
 _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
+def unopenable(schemas: Mapping[str, Document], newest: Mapping[str, str]) -> list[str]:
+    """Sealed parts of old versions that do not fit the newest one: no upcaster can touch them.
+
+    `newest` names the version under which each old one is read today.
+    """
+    return [
+        f"{type_}: what was sealed does not open as {now}: {fault}"
+        for type_, now in newest.items()
+        for fault in unreadable(_sealed(schemas[type_]), _sealed(schemas[now]))
+    ]
+
+
+def _sealed(schema: Document) -> Side:
+    inside = schema["properties"].get("private", {}).get("x-sealed", False)
+    return Side(inside, schema)
+
+
 def broken_events(released: Mapping[str, Document], now: Mapping[str, Document]) -> list[str]:
     """Each way in which a released version of an event is no longer what it was."""
     return [

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from deploy.contracts.asyncapi import newest
+from deploy.contracts.asyncapi import entry_of
 from deploy.contracts.events import schema_of
 from shared.events.catalogue import BY_TYPE, ENTRIES, Entry
 from shared.events.envelope import NEEDED, OPTIONAL, to_headers
@@ -72,7 +72,7 @@ def test_there_is_a_channel_for_each_topic_and_a_message_for_each_version() -> N
     ]
     topic_of = {False: "case-events", True: "department-events"}
     assert sorted(told) == sorted(
-        (topic_of[newest(type_).department], type_) for type_ in EVERY_VERSION
+        (topic_of[entry_of(type_).department], type_) for type_ in EVERY_VERSION
     )
 
 
@@ -84,7 +84,7 @@ def test_each_source_is_said_to_tell_what_it_owns() -> None:
             told.setdefault(owner, set()).add(at(at(reference))["name"])
     expected: dict[str, set[str]] = {}
     for type_ in EVERY_VERSION:
-        expected.setdefault(newest(type_).owner.value, set()).add(type_)
+        expected.setdefault(entry_of(type_).owner.value, set()).add(type_)
     assert told == expected
 
 

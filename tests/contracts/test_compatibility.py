@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from deploy.contracts.compatibility import broken_events, broken_routes
+from deploy.contracts.compatibility import broken_events, broken_routes, unopenable
 from deploy.contracts.reading import of, unreadable
 from shared.events.catalogue import BY_TYPE
-from shared.events.upcasts import UPCASTS
+from shared.events.upcasts import UPCASTS, newest
 
 HERE = Path(__file__).parent
 RELEASED = HERE / "released"
@@ -193,6 +193,23 @@ def test_a_changed_event_is_refused(change: Any, fault: str) -> None:
     assert found
     assert all(each.startswith(f"{LODGED}: ") for each in found)
     assert any(re.search(fault, each) for each in found), found
+
+
+def test_what_old_versions_sealed_opens_as_the_newest() -> None:
+    now = documents(PUBLISHED / "events")
+    assert unopenable(now, {type_: newest(type_) for type_ in UPCASTS}) == []
+
+
+def test_a_sealed_part_that_no_longer_opens_is_found() -> None:
+    now = documents(PUBLISHED / "events")
+    second = LODGED.replace(".v1", ".v2")
+    now[second] = deepcopy(now[LODGED])
+    assert unopenable(now, {LODGED: second}) == []
+    now[second]["properties"]["private"]["x-sealed"]["required"].append("phone")
+    (found,) = unopenable(now, {LODGED: second})
+    assert found.startswith(f"{LODGED}: what was sealed does not open as {second}: it.phone: ")
+    del now[second]["properties"]["private"]
+    assert len(unopenable(now, {LODGED: second})) == 1
 
 
 def test_an_event_may_be_described_anew_and_others_may_come() -> None:
