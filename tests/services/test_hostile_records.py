@@ -100,4 +100,4 @@ async def test_a_record_of_five_megabytes_sets_its_case_aside_and_no_other(
         state = "SELECT state FROM status WHERE case_id = $1"
         assert await side.pool.fetchval(state, other.case_id) == "registered"
     reason = await side.pool.fetchval("SELECT reason FROM parked WHERE case_id = $1", case.case_id)
-    assert reason == "ApplicationRegistered: an unknown field"
+    assert reason == "malformed: ApplicationRegistered: an unknown field"

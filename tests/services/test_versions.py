@@ -23,10 +23,9 @@ from services.casebook import opening
 from services.casebook.following import MIGRATIONS as CASEBOOK_MIGRATIONS
 from services.casebook.opening import Block
 from services.casebook.settings import Settings
-from services.executor.commands import DraftNotification
+from services.executor.commands import RequestPaper
 from shared.errors import Because, Refused
 from shared.events import catalogue, codec, upcasts
-from shared.events.executor import Notification
 from shared.events.routing import ExecutorAssigned
 from shared.identifiers import Clause, Source
 from shared.journal.service import MIGRATIONS
@@ -109,12 +108,9 @@ def new_case() -> CaseFacts:
     return case
 
 
-def draft(case: CaseFacts) -> DraftNotification:
+def asks(case: CaseFacts) -> RequestPaper:
     """Only the executor who was named may do this, and only while the case is there."""
-    notification = Notification(salt="salt", text="the benefit is assigned")
-    return DraftNotification(
-        case_id=case.case_id, actor="staff:bolat", outcome="granted", notification=notification
-    )
+    return RequestPaper(case.case_id, actor="staff:bolat", papers=("school-certificate",))
 
 
 # ---- what an older build wrote ------------------------------------------------------------------
@@ -139,8 +135,8 @@ async def test_a_case_of_an_older_build_goes_on_in_a_stage_of_a_newer_one(site: 
         await executor.read()
         assert await executor.parked(case.case_id) is None
         executor.send()
-        await executor.perform(draft(case), office="almaly")
-        assert await executor.events(case.case_id) == ["notification-drafted"]
+        await executor.perform(asks(case), office="almaly")
+        assert await executor.events(case.case_id) == ["paper-requested"]
 
 
 async def test_a_case_of_an_older_build_is_folded_by_casebook(side: ReadSide) -> None:
@@ -174,15 +170,15 @@ async def test_a_case_of_a_newer_build_waits_in_an_older_stage_and_no_other_does
         await executor.parked(case.case_id) == f"unknown type {SECOND}, where this build knows v1"
     )
     with pytest.raises(Refused, match="unknown type") as refused:
-        await executor.perform(draft(case), office="almaly")
+        await executor.perform(asks(case), office="almaly")
     assert refused.value.because is Because.STATE
     executor.send()
-    await executor.perform(draft(other), office="almaly")
+    await executor.perform(asks(other), office="almaly")
     with newer_build():
         assert await executor.resolving.retry_unknown() == 1
         assert await executor.parked(case.case_id) is None
-        await executor.perform(draft(case), office="almaly")
-    assert await executor.events(case.case_id) == ["notification-drafted"]
+        await executor.perform(asks(case), office="almaly")
+    assert await executor.events(case.case_id) == ["paper-requested"]
 
 
 async def test_a_case_of_a_newer_build_waits_in_an_older_casebook(side: ReadSide) -> None:
@@ -194,7 +190,7 @@ async def test_a_case_of_a_newer_build_waits_in_an_older_casebook(side: ReadSide
     assert await side.pool.fetchval(states, other.case_id) == "assigned"
     reasons = "SELECT reason FROM parked WHERE case_id = $1"
     assert await side.pool.fetchval(reasons, case.case_id) == (
-        f"unknown type {SECOND}, where this build knows v1"
+        f"unknown-type: {SECOND}, where this build knows v1"
     )
 
 
