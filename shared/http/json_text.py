@@ -9,7 +9,6 @@ signed. See docs/decisions/0028.
 import json
 import math
 import re
-from collections.abc import Iterator
 from typing import Final, NoReturn
 
 DEPTH_MAX: Final = 20
@@ -24,6 +23,11 @@ _FORBIDDEN: Final = re.compile(
     "\ufdd0-\ufdef\ufffe\uffff"  # no characters at all
     "]"
 )
+
+_ESCAPED: Final = re.compile(
+    r"\\u(?:00[0189]|007f|d[89a-f]|061c|20[026]|fd[de]|fff[ef])", re.IGNORECASE
+)
+"""An escape that may stand for one of them; only a look at the text itself tells."""
 
 Place = tuple[str | int, ...]
 
@@ -45,29 +49,26 @@ def check(body: bytes) -> None:
     except UnicodeDecodeError:
         raise BadJson("not_utf_8", "the body is not UTF-8") from None
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_int=_whole,
-            parse_float=_number,
-            parse_constant=_constant,
-        )
+        value = _READER.decode(text)
     except RecursionError:
-        raise _too_deep(()) from None
+        raise _too_deep() from None
     except ValueError:
         raise BadJson("json_invalid", "the body is not JSON") from None
-    for place, found in _texts(value, (), DEPTH_MAX):
-        if _FORBIDDEN.search(found):
-            message = "text without control, bidirectional and incomplete characters is expected"
-            raise BadJson("forbidden_character", message, place)
+    if _is_too_deep(value):
+        raise _too_deep()
+    # Looked for in the whole first: the place is asked for only when there is something to find.
+    if _FORBIDDEN.search(text) or _ESCAPED.search(text):
+        _check_texts(value)
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise BadJson("name_twice", "each name is expected once in an object", (twice,))
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise BadJson("name_twice", "each name is expected once in an object", (name,))
+            seen.add(name)
     return found
 
 
@@ -88,21 +89,43 @@ def _constant(_text: str) -> NoReturn:
     raise BadJson("json_invalid", "NaN and Infinity are not JSON")
 
 
-def _texts(value: object, place: Place, depth: int) -> Iterator[tuple[Place, str]]:
-    """Every text in the body, names included, with its place."""
-    if isinstance(value, str):
-        yield place, value
-    elif isinstance(value, dict | list):
-        if depth == 0:
-            raise _too_deep(place[:1])
-        if isinstance(value, dict):
-            for name, each in value.items():
-                yield (*place, name), name
-                yield from _texts(each, (*place, name), depth - 1)
-        else:
-            for number, each in enumerate(value):
-                yield from _texts(each, (*place, number), depth - 1)
+_READER: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_whole, parse_float=_number, parse_constant=_constant
+)
 
 
-def _too_deep(place: Place) -> BadJson:
-    return BadJson("nested_too_deeply", f"at most {DEPTH_MAX} levels are expected", place)
+def _is_too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(DEPTH_MAX):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _check_texts(value: object) -> None:
+    """Every text in the body, names included."""
+    waiting: list[tuple[Place, object]] = [((), value)]
+    while waiting:
+        place, found = waiting.pop()
+        if isinstance(found, str):
+            if _FORBIDDEN.search(found):
+                message = (
+                    "text without control, bidirectional and incomplete characters is expected"
+                )
+                raise BadJson("forbidden_character", message, place)
+        elif isinstance(found, dict):
+            for name, inner in found.items():
+                waiting += (((*place, name), name), ((*place, name), inner))
+        elif isinstance(found, list):
+            waiting += (((*place, number), inner) for number, inner in enumerate(found))
+
+
+def _too_deep() -> BadJson:
+    return BadJson("nested_too_deeply", f"at most {DEPTH_MAX} levels are expected")

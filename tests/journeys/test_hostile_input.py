@@ -122,6 +122,9 @@ CASES: dict[str, Callable[[], Hostile]] = {
     "ten megabytes of text": lambda: Hostile(
         of_person(address="x" * 10_000_000), status=413, rule=None
     ),
+    "a null for a name": lambda: Hostile(
+        of_person(surname=None), field="body.applicant.surname", rule="string_type"
+    ),
     "a name that is nothing": lambda: Hostile(
         of_person(surname=" \t "), field="body.applicant.surname", rule="string_too_short"
     ),
@@ -170,7 +173,7 @@ CASES: dict[str, Callable[[], Hostile]] = {
     ),
     "JSON deeper than anything needs": lambda: Hostile(
         content=raw(SURNAME, f'"surname": {"[" * 25}{"]" * 25}'),
-        field="body.applicant",
+        field="body",
         rule="nested_too_deeply",
     ),
     "a name twice in an object": lambda: Hostile(
