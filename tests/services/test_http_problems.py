@@ -307,11 +307,11 @@ async def test_json_that_nobody_should_send_is_a_problem_of_its_field(
     client: httpx.AsyncClient,
 ) -> None:
     for body, field, rule in (
-        (b'{"iin": "\u0000"}', "body.iin", "forbidden_character"),
+        (rb'{"iin": "\u0000"}', "body.iin", "forbidden_character"),
         (f'{{"{IIN}": "\u202e"}}'.encode(), "body.*", "forbidden_character"),
         (f'{{"{IIN}": 1, "{IIN}": 1}}'.encode(), "body.*", "name_twice"),
         (b"[" * 1_000, "body", "nested_too_deeply"),
-        (b'{"iin": "\xff"}', "body", "json_invalid"),
+        (rb'{"iin": "\xff"}', "body", "json_invalid"),
     ):
         answer = await client.post(
             "/notes", content=body, headers={"Content-Type": "application/json"}

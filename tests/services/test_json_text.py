@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -101,8 +102,6 @@ def test_no_text_and_no_name_holds_what_hides(sign: str) -> None:
 )
 def test_two_megabytes_of_malice_cost_less_than_two_seconds(body: bytes) -> None:
     began = time.perf_counter()
-    try:
+    with suppress(BadJson):
         check(body)
-    except BadJson:
-        pass
     assert time.perf_counter() - began < 2
