@@ -24,6 +24,9 @@ def test_a_name_is_kept_letter_by_letter(office: Office, name: str) -> None:
     body = application("home-education")
     body["applicant"]["surname"] = NAMES[name]
     lodged = office.ok("intake", "POST", "/applications", "saule", body, key=str(uuid4()))
-    path = f"/cases/{lodged['case_id']}/timeline?open=true&min_position={lodged['position']}"
-    found = office.ok("casebook", "GET", path, "saule")
-    assert found["facts"][0]["opened"]["surname"] == NAMES[name]
+    found = office.client.get(
+        office.system.environment.url("casebook") + f"/cases/{lodged['case_id']}/timeline",
+        params={"open": "true", "min_position": lodged["position"]},
+        headers={"Authorization": f"Bearer {office.token('saule')}"},
+    )
+    assert found.json()["facts"][0]["opened"]["surname"] == NAMES[name]

@@ -15,7 +15,7 @@ def nested(depth: int) -> bytes:
 
 SOUND: dict[str, bytes] = {
     "nothing much": b" {} ",
-    "letters of every kind": '{"a": "Әбілқасым Ғұмар, Ёлкина, O\'Brien-Łuk, 你好, 👩‍👩‍👧"}'.encode(),
+    "letters of every kind": '{"a": "Әбілқасым Ғұмар, Ёлкина, O\'Brien-Łuk, 你好"}'.encode(),
     "an emoji as a pair of escapes": b'["\\ud83d\\ude00"]',
     "lines and tabs": b'["a\\n\\tb\\r\\n"]',
     "Latin letters in a Cyrillic word": '["Cынақов"]'.encode(),
