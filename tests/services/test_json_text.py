@@ -1,4 +1,4 @@
-"""The JSON of a body: what is taken, what is not, where the fault is said to be; and in what time."""
+"""The JSON of a body: what is taken, what is not, where the fault is said to be; how fast."""
 
 import json
 import time
