@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import Because, Conflict, Refused, Unavailable
+from shared.http.described import PROBLEM_TYPE
 from shared.http.fields import invalid_fields, invalid_json
 from shared.http.json_text import BadJson
 from shared.identifiers import new_id
@@ -26,7 +27,6 @@ from shared.observability import metrics
 
 _log = structlog.get_logger()
 
-_CONTENT_TYPE: Final = "application/problem+json"
 _REFUSED: Final = {
     Because.INPUT: HTTPStatus.UNPROCESSABLE_ENTITY,
     Because.ACTOR: HTTPStatus.FORBIDDEN,
@@ -67,7 +67,7 @@ def problem(
         json.dumps(body, ensure_ascii=False, separators=(",", ":")),
         status_code=int(status),
         headers=dict(headers or {}),
-        media_type=_CONTENT_TYPE,
+        media_type=PROBLEM_TYPE,
     )
 
 
