@@ -28,6 +28,7 @@ from shared.errors import Because, Refused
 from shared.events import catalogue, codec, upcasts
 from shared.events.routing import ExecutorAssigned
 from shared.identifiers import Clause, Source
+from shared.journal.restore import AnotherLog
 from shared.journal.service import MIGRATIONS
 from shared.messaging.topics import create_topics
 from shared.postgres.migrations import migrate
@@ -192,6 +193,25 @@ async def test_a_case_of_a_newer_build_waits_in_an_older_casebook(side: ReadSide
     assert await side.pool.fetchval(reasons, case.case_id) == (
         f"unknown-type: {SECOND}, where this build knows v1"
     )
+
+
+async def test_an_older_build_does_not_take_over_from_a_newer_one_without_its_facts(
+    site: Site,
+) -> None:
+    """Restored from a backup, it would tell something else in the place of a published fact."""
+    case = new_case()
+    await site.tell([*staff(), *case.written])
+    with pytest.raises(AnotherLog) as refused:
+        await site.start(Source.ROUTING)
+    assert str(refused.value).endswith(
+        f"was told by a newer build of this stage (unknown type {SECOND}, where this build knows"
+        " v1); start the newer build"
+    )
+    with newer_build():
+        routing = await site.start(Source.ROUTING)
+        assert await routing.events(case.case_id) == ["executor-assigned"]
+    again = await site.start(Source.ROUTING)
+    assert await again.events(case.case_id) == ["executor-assigned"]
 
 
 # ---- a database of a newer build ----------------------------------------------------------------
