@@ -76,8 +76,9 @@ travels as one sealed block, or as the word `erased`. Besides its data, each rec
 CloudEvents envelope in `ce_*` headers (`shared/events/envelope.py`).
 
 "Looked at in" names the stages whose reactions are asked after the event; all stages and casebook
-fold every event. The same for machines: [AsyncAPI](contracts/asyncapi.json) and
-[JSON Schemas](contracts/events). `ApplicationForwarded` is in the contract, and no rule tells it yet.
+fold every event. `ApplicationForwarded` is in the contract, and no rule tells it yet.
+
+The same for machines: [AsyncAPI](contracts/asyncapi.json), [JSON Schemas](contracts/events).
 """
 
 
