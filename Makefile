@@ -96,11 +96,22 @@ fix: $(READY) ## repair what format and lint can repair
 hooks: $(READY) ## run `make check` before each commit of this clone
 	@$(BIN)/pre-commit install
 
+# ---- contracts ---------------------------------------------------------------------------------
+
+.PHONY: contracts
+contracts: $(READY) ## write docs/contracts anew: OpenAPI, AsyncAPI, JSON Schemas (CONTRACTS=--release)
+	@$(BIN)/python -m deploy.contracts $(CONTRACTS)
+
 # ---- test --------------------------------------------------------------------------------------
 
 .PHONY: test
 test: $(READY) ## all tests but the long ones
 	@$(BIN)/python -m pytest -m "not fault and not load"
+
+.PHONY: fuzz
+fuzz: $(READY) ## ask every operation with made-up requests, others each time (FUZZ=1000 of each)
+	@QYZMET_FUZZ_EXAMPLES=$${FUZZ:-300} $(BIN)/python -m pytest tests/journeys/test_fuzzed_routes.py \
+	  tests/contracts/test_arbitrary_records.py
 
 .PHONY: test-faults
 test-faults: $(READY) ## the long tests in full size: kills, freezes, cuts, restores (an hour)

@@ -17,7 +17,7 @@ from shared.clock import DEPARTMENT_ZONE, now
 from shared.errors import Because, Refused, Unavailable
 from shared.events.catalogue import BY_TYPE
 from shared.events.event import ERASED
-from shared.events.upcasts import UPCASTS
+from shared.events.upcasts import newest
 from shared.http.tokens import Caller
 from shared.identifiers import DEPARTMENT, CaseId, EventId, Role
 from shared.postgres.faults import reachable
@@ -161,7 +161,7 @@ def closed(sealed: str | None, *, is_erased: bool) -> Private:
 def _opened(block: Block, key: CaseKey | None) -> Private:
     if block.sealed is None or block.sealed == ERASED or key is None:
         return closed(block.sealed, is_erased=True)
-    entry = BY_TYPE[UPCASTS[block.type][0] if block.type in UPCASTS else block.type]
+    entry = BY_TYPE[newest(block.type)]
     model = private_model(entry.model)
     if model is None:
         return Private("damaged")

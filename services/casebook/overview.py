@@ -4,7 +4,8 @@ import base64
 import binascii
 import json
 import time
-from typing import Annotated
+from http import HTTPStatus
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
@@ -19,11 +20,19 @@ from services.casebook.answers import (
 from services.casebook.readers import After, Book, Colleague, Limit, Reader, key_of, scope
 from services.casebook.rendering import fresh_of, parked_of, partition_of
 from shared.clock import DEPARTMENT_ZONE, now
+from shared.http.described import Responses
 from shared.http.positions import MinPosition
 from shared.http.tokens import LIFETIME_MAX, Caller
 from shared.identifiers import Role
 
 router = APIRouter(tags=["casebook"])
+
+_STREAM: Final[Responses] = {
+    int(HTTPStatus.OK): {
+        "description": "Server-sent events, until the token ends",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
 
 
 @router.get("/directory")
@@ -103,7 +112,7 @@ async def read_freshness(
     )
 
 
-@router.get("/feed", response_class=StreamingResponse)
+@router.get("/feed", response_class=StreamingResponse, responses=_STREAM)
 async def read_feed(
     request: Request,
     book: Book,

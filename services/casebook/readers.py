@@ -5,7 +5,7 @@ import binascii
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -100,8 +100,8 @@ def due_key_of(text: str | None) -> tuple[datetime, UUID] | None:
         at = datetime.fromisoformat(due)
         if at.tzinfo is None:
             raise _no_key()
-        return at, UUID(case_id)
-    except (ValueError, binascii.Error):
+        return at.astimezone(UTC), UUID(case_id)
+    except (ValueError, OverflowError, binascii.Error):
         raise _no_key() from None
 
 

@@ -12,13 +12,15 @@ from services.executor.commands import DraftNotification, ReassignExecutor, Requ
 from shared.events.executor import Notification
 from shared.http.tokens import MAY_ACT_AS_HEAD, Caller, caller
 from shared.identifiers import CaseId, Code, Role, StaffId
-from shared.journal.answers import Asking
+from shared.journal.answers import OF_A_COMMAND, Answered, Asking
 
 router = APIRouter(tags=["executor"])
 
 Head = Annotated[Caller, caller(*MAY_ACT_AS_HEAD)]
 Executor = Annotated[Caller, caller(Role.RESPONSIBLE_EXECUTOR)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
+FactName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+FactText = Annotated[str, StringConstraints(max_length=5_000)]
 
 
 class _Body(BaseModel):
@@ -45,10 +47,10 @@ class Draft(_Body):
     outcome: Literal["granted", "refused"]
     ground: Code | None = None
     text: Text
-    facts: dict[str, str] = Field(default_factory=dict, max_length=100)
+    facts: dict[FactName, FactText] = Field(default_factory=dict, max_length=100)
 
 
-@router.put("/cases/{case_id}/executor")
+@router.put("/cases/{case_id}/executor", response_model=Answered, responses=OF_A_COMMAND)
 async def reassign_executor(
     case_id: UUID,
     reassignment: Reassignment,
@@ -65,7 +67,7 @@ async def reassign_executor(
     return await asked.perform(head, command)
 
 
-@router.post("/cases/{case_id}/wanted-papers")
+@router.post("/cases/{case_id}/wanted-papers", response_model=Answered, responses=OF_A_COMMAND)
 async def request_paper(
     case_id: UUID,
     wanted: WantedPapers,
@@ -82,7 +84,7 @@ async def request_paper(
     return await asked.perform(executor, command)
 
 
-@router.put("/cases/{case_id}/draft")
+@router.put("/cases/{case_id}/draft", response_model=Answered, responses=OF_A_COMMAND)
 async def draft_notification(
     case_id: UUID,
     draft: Draft,

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.intake.commands import LodgeApplication
 from services.intake.state import claim_of
-from shared.clock import now
-from shared.errors import Because, Refused
+from shared.clock import DEPARTMENT_ZONE, now
+from shared.errors import Because, Refused, Unavailable
 from shared.events.intake import Applicant, Document
 from shared.http.tokens import Caller
 from shared.identifiers import ApplicantRef, CaseId, Channel, Code, new_id
@@ -25,6 +27,39 @@ from shared.procedures.catalogue import (
 )
 from shared.procedures.models import Procedure
 
+_log = structlog.get_logger()
+
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\t\n\r]+$")
+]
+Name = Annotated[Line, StringConstraints(max_length=200)]
+FieldName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+FieldText = Annotated[str, StringConstraints(max_length=5_000)]
+
+
+class NamedApplicant(BaseModel):
+    """The applicant as a client names them; letters of any alphabet, as the papers have them.
+
+    Of a name nobody asks more: who somebody is, the IIN says (docs/decisions/0028).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    iin: Annotated[str, StringConstraints(max_length=100)]
+    surname: Name
+    given_name: Name
+    patronymic: Name | None = None
+    birth_date: date | None = None
+    phone: Annotated[Line, StringConstraints(max_length=50)] | None = None
+    email: Annotated[Line, StringConstraints(max_length=254)] | None = None
+    address: Annotated[str, StringConstraints(max_length=1_000)] | None = None
+    language: Literal["kk", "ru", "en"] = "kk"
+    form: dict[FieldName, FieldText] = Field(default_factory=dict, max_length=100)
+
+    def sealed_part(self) -> Applicant:
+        """As the log will carry it."""
+        return Applicant(**dict(self))
+
 
 class Application(BaseModel):
     """An application. The person's data travel sealed; `synthetic` marks made-up people."""
@@ -34,7 +69,7 @@ class Application(BaseModel):
     procedure: Code
     result_kind: Code | None = None
     channel: Channel = Channel.OFFICE
-    applicant: Applicant
+    applicant: NamedApplicant
     documents: Annotated[tuple[Document, ...], Field(max_length=50)] = ()
     notice: Literal["sms", "email"] | None = None
     synthetic: bool = False
@@ -63,8 +98,28 @@ async def lodge(shell: Shell, lodgings: Sequence[Lodging]) -> list[Answer | Refu
         except Refused as refused:
             answers.append(refused)
     wishes = await _wishes(shell, sound)
-    told = iter(await shell.desk.perform_all(wishes) if wishes else ())
+    done = await shell.desk.perform_all(wishes) if wishes else []
+    await _discard_unused_keys(shell, wishes, done)
+    told = iter(done)
     return [next(told) if answer is None else answer for answer in answers]
+
+
+async def _discard_unused_keys(
+    shell: Shell, wishes: Sequence[Wish], done: Sequence[Answer | Refused]
+) -> None:
+    """A refused or repeated application made no case: the key made for one goes again."""
+    unused = [
+        wish.command.case_id
+        for wish, answer in zip(wishes, done, strict=True)
+        if isinstance(answer, Refused) or answer.case_id != wish.command.case_id
+    ]
+    if not unused:
+        return
+    try:
+        await shell.stage.vault.erase(unused)
+    except Unavailable:
+        # The answer stands. A key that sealed nothing opens nothing.
+        _log.warning("unused_keys_kept", count=len(unused))
 
 
 async def _wishes(shell: Shell, sound: Sequence[tuple[Lodging, Procedure]]) -> list[Wish]:
@@ -96,7 +151,7 @@ def _wish(
         channel=application.channel,
         office=lodging.specialist.office,
         applicant=applicant,
-        private=application.applicant,
+        private=application.applicant.sealed_part(),
         documents=application.documents,
         result_kind=application.result_kind,
         by_rule=shell.settings.by_rule(lodging.specialist.office, procedure.id),
@@ -119,7 +174,7 @@ def _wish(
 def _checked(shell: Shell, application: Application) -> Procedure:
     """The procedure that takes this application now, after the person's IIN was checked."""
     try:
-        check_iin(application.applicant.iin, now().date())
+        check_iin(application.applicant.iin, now().astimezone(DEPARTMENT_ZONE).date())
     except InvalidIin as invalid:
         raise Refused(
             invalid.rule,
@@ -128,6 +183,7 @@ def _checked(shell: Shell, application: Application) -> Procedure:
             because=Because.INPUT,
             field="applicant.iin",
         ) from None
+    _born(application)
     _contact(application)
     try:
         return shell.stage.procedures.in_force(
@@ -139,6 +195,7 @@ def _checked(shell: Shell, application: Application) -> Procedure:
             expected="a regulation that was not deleted",
             found=str(deleted),
             because=Because.INPUT,
+            clause=deleted.clause,
             field="procedure",
         ) from None
     except UnknownProcedure as unknown:
@@ -149,6 +206,19 @@ def _checked(shell: Shell, application: Application) -> Procedure:
             because=Because.INPUT,
             field="procedure",
         ) from None
+
+
+def _born(application: Application) -> None:
+    """Nobody applies before the day of birth, in the department's own calendar."""
+    born = application.applicant.birth_date
+    if born is not None and born > now().astimezone(DEPARTMENT_ZONE).date():
+        raise Refused(
+            "an applicant has been born",
+            expected="a past date",
+            found="a future date",
+            because=Because.INPUT,
+            field="applicant.birth_date",
+        )
 
 
 def _contact(application: Application) -> None:

@@ -20,11 +20,14 @@ from services.intake.lodging import Application, Lodging, lodge
 from shared.errors import Because, Refused
 from shared.events.intake import Document
 from shared.http import problems
+from shared.http.described import OF_WHAT_CHANGES, OF_WHAT_MAY_BE_MISSING, Responses
 from shared.http.fields import names_of, shown_place
 from shared.http.idempotency import RequiredKey
 from shared.http.tokens import Caller, caller
 from shared.identifiers import ApplicantRef, CaseId, Code, Role
 from shared.journal.answers import (
+    OF_A_COMMAND,
+    Answered,
     Asking,
     RunningShell,
     answered,
@@ -59,6 +62,37 @@ class Keyed(_Body):
     application: Application
 
 
+class Item(Answered):
+    """One application of a batch that was taken in: what it alone would have been answered."""
+
+    status: int
+
+
+class NotTaken(BaseModel):
+    """One application of a batch that was refused: a problem, as it alone would have got it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+
+
+class BatchAnswered(BaseModel):
+    """The answers, in the order of the applications."""
+
+    answers: list[Item | NotTaken]
+
+
+class Erased(BaseModel):
+    """The cases whose keys are destroyed."""
+
+    cases: list[UUID]
+
+
+REPEATED: Responses = {
+    int(HTTPStatus.OK): {"model": Answered, "description": "The same request came before"}
+}
 _DECLARED = names_of(Keyed.model_json_schema())
 
 
@@ -83,7 +117,12 @@ class Person(_Body):
     applicant: UUID | None = None
 
 
-@router.post("/applications", status_code=HTTPStatus.CREATED)
+@router.post(
+    "/applications",
+    status_code=HTTPStatus.CREATED,
+    response_model=Answered,
+    responses={**REPEATED, **OF_A_COMMAND},
+)
 async def lodge_application(
     request: Request,
     application: Application,
@@ -99,7 +138,7 @@ async def lodge_application(
     return answered(answer, created=True)
 
 
-@router.post("/applications/batch")
+@router.post("/applications/batch", response_model=BatchAnswered, responses=OF_WHAT_CHANGES)
 async def lodge_batch(
     request: Request, batch: Batch, shell: RunningShell, specialist: OfficeSpecialist
 ) -> JSONResponse:
@@ -121,7 +160,7 @@ async def lodge_batch(
     return JSONResponse({"answers": filled})
 
 
-@router.put("/cases/{case_id}/registration")
+@router.put("/cases/{case_id}/registration", response_model=Answered, responses=OF_A_COMMAND)
 async def register_application(
     case_id: UUID,
     specialist: OfficeSpecialist,
@@ -132,7 +171,7 @@ async def register_application(
     return await asked.perform(specialist, command)
 
 
-@router.put("/cases/{case_id}/rejection")
+@router.put("/cases/{case_id}/rejection", response_model=Answered, responses=OF_A_COMMAND)
 async def reject_request(
     case_id: UUID,
     rejection: Rejection,
@@ -150,7 +189,7 @@ async def reject_request(
     return await asked.perform(specialist, command)
 
 
-@router.post("/cases/{case_id}/papers")
+@router.post("/cases/{case_id}/papers", response_model=Answered, responses=OF_A_COMMAND)
 async def add_paper(
     case_id: UUID,
     document: Document,
@@ -162,7 +201,7 @@ async def add_paper(
     return await asked.perform(specialist, command)
 
 
-@router.post("/cases/{case_id}/withdrawal")
+@router.post("/cases/{case_id}/withdrawal", response_model=Answered, responses=OF_A_COMMAND)
 async def request_withdrawal(
     case_id: UUID,
     wish: Reason,
@@ -174,7 +213,11 @@ async def request_withdrawal(
     return await asked.perform(specialist, command)
 
 
-@router.post("/applicants/erasure")
+@router.post(
+    "/applicants/erasure",
+    response_model=Erased,
+    responses={**OF_WHAT_MAY_BE_MISSING, **OF_WHAT_CHANGES},
+)
 async def erase(
     request: Request, person: Person, shell: RunningShell, operator: Operator
 ) -> JSONResponse:

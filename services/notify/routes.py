@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from services.notify.commands import IssueResult, Receiver, Way
 from shared.http.tokens import Caller, caller
 from shared.identifiers import CaseId, Role
-from shared.journal.answers import Asking
+from shared.journal.answers import OF_A_COMMAND, Answered, Asking
 
 router = APIRouter(tags=["notify"])
 
@@ -26,7 +26,7 @@ class Issue(BaseModel):
     to: Receiver = "applicant"
 
 
-@router.put("/cases/{case_id}/result")
+@router.put("/cases/{case_id}/result", response_model=Answered, responses=OF_A_COMMAND)
 async def issue_result(
     case_id: UUID,
     issue: Issue,

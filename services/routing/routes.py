@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.routing.commands import (
     AssignExecutor,
@@ -14,9 +14,17 @@ from services.routing.commands import (
     RecordAbsence,
     RecordStaffMember,
 )
+from shared.http.described import OF_WHAT_MAY_BE_MISSING
 from shared.http.tokens import MAY_ACT_AS_HEAD, Caller, caller
 from shared.identifiers import DEPARTMENT, CaseId, OfficeId, Role, StaffId
-from shared.journal.answers import Asking, RunningShell, answered, origin_of
+from shared.journal.answers import (
+    OF_A_COMMAND,
+    Answered,
+    Asking,
+    RunningShell,
+    answered,
+    origin_of,
+)
 from shared.journal.desk import Wish
 
 router = APIRouter(tags=["routing"])
@@ -41,7 +49,7 @@ class StaffMember(_Body):
     """Who somebody is to the department."""
 
     office: OfficeId
-    roles: tuple[Role, ...]
+    roles: tuple[Role, ...] = Field(max_length=len(Role))
     active: bool = True
     full_name: Text
 
@@ -64,7 +72,7 @@ class Acting(_Body):
     last_day: date
 
 
-@router.put("/cases/{case_id}/executor")
+@router.put("/cases/{case_id}/executor", response_model=Answered, responses=OF_A_COMMAND)
 async def assign_executor(
     case_id: UUID,
     choice: ExecutorChoice,
@@ -81,7 +89,7 @@ async def assign_executor(
     return await asked.perform(head, command)
 
 
-@router.put("/staff/{staff}")
+@router.put("/staff/{staff}", response_model=Answered, responses=OF_A_COMMAND)
 async def record_staff_member(
     request: Request,
     staff: StaffId,
@@ -105,7 +113,7 @@ async def record_staff_member(
     return answered(await shell.desk.perform(Wish(command, origin, opens=True)))
 
 
-@router.post("/staff/{staff}/absences")
+@router.post("/staff/{staff}/absences", response_model=Answered, responses=OF_A_COMMAND)
 async def record_absence(
     staff: StaffId,
     absence: Absence,
@@ -124,7 +132,11 @@ async def record_absence(
     return await asked.perform(administrator, command)
 
 
-@router.post("/acting")
+@router.post(
+    "/acting",
+    response_model=Answered,
+    responses={**OF_A_COMMAND, **OF_WHAT_MAY_BE_MISSING},
+)
 async def name_acting(acting: Acting, administrator: Administrator, asked: Asking) -> JSONResponse:
     """Record who acts for the head or the management of an office."""
     command = NameActingHead(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from services.signing.commands import ReturnNotification, SignNotification
 from shared.http.tokens import MAY_ACT_AS_HEAD, Caller, caller
 from shared.identifiers import CaseId, Digest
-from shared.journal.answers import Asking
+from shared.journal.answers import OF_A_COMMAND, Answered, Asking
 
 router = APIRouter(tags=["signing"])
 
@@ -34,7 +34,7 @@ class Returned(_Body):
     remark: Text
 
 
-@router.put("/cases/{case_id}/signature")
+@router.put("/cases/{case_id}/signature", response_model=Answered, responses=OF_A_COMMAND)
 async def sign_notification(
     case_id: UUID,
     signed: Signed,
@@ -46,7 +46,7 @@ async def sign_notification(
     return await asked.perform(signer, command)
 
 
-@router.post("/cases/{case_id}/return")
+@router.post("/cases/{case_id}/return", response_model=Answered, responses=OF_A_COMMAND)
 async def return_notification(
     case_id: UUID,
     returned: Returned,

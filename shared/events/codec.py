@@ -36,15 +36,30 @@ def decode(type_: str, data: bytes) -> tuple[Entry, Event]:
     Raises:
         UnknownType, MalformedEvent.
     """
-    try:
-        if type_ in UPCASTS:
-            type_, values = upcast(type_, _plain(data))
-            entry = BY_TYPE[type_]
-            return entry, _validated(entry.model, json.dumps(values).encode())
-        entry = BY_TYPE[type_]
-    except KeyError:
-        raise UnknownType(type_[:100]) from None
+    if type_ in UPCASTS:
+        type_, data = _upcast(type_, data)
+    entry = BY_TYPE.get(type_)
+    if entry is None:
+        raise UnknownType(_unknown(type_))
     return entry, _validated(entry.model, data)
+
+
+def _upcast(type_: str, data: bytes) -> tuple[str, bytes]:
+    """An old version as the newest one. What an upcaster stumbles over was no such event."""
+    try:
+        newest, values = upcast(type_, _plain(data))
+        return newest, json.dumps(values).encode()
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise MalformedEvent(f"{type_}: is not of its version") from None
+
+
+def _unknown(type_: str) -> str:
+    """The type, and which version of it this build knows: a newer build has written to the log."""
+    name = type_.rpartition(".")[0]
+    known = [found.rpartition(".")[2] for found in BY_TYPE if found.rpartition(".")[0] == name]
+    if known:
+        return f"{type_[:70]}, where this build knows {known[0][:10]}"
+    return type_[:100]
 
 
 def fact(attributes: Mapping[str, str], data: bytes) -> Fact:
@@ -86,7 +101,7 @@ def _places(model: type[BaseModel], error: ValidationError) -> list[str]:
 def _plain(data: bytes) -> dict[str, object]:
     try:
         values = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise MalformedEvent("not JSON") from None
     if not isinstance(values, dict):
         raise MalformedEvent("not a JSON object")

@@ -235,7 +235,7 @@ class Fact(NamedTuple):
 
 
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_NEEDED: Final[Mapping[str, str]] = {
+NEEDED: Final[Mapping[str, str]] = {
     "specversion": re.escape(_SPEC_VERSION),
     "id": _UUID,
     "subject": _UUID,
@@ -251,17 +251,17 @@ _NEEDED: Final[Mapping[str, str]] = {
     "synthetic": "true|false",
     "prevhash": r"[0-9a-f]{64}",
 }
-_OPTIONAL: Final[Mapping[str, str]] = {
+OPTIONAL: Final[Mapping[str, str]] = {
     "causationid": _UUID,
     "idempotencykey": r"[0-9a-f]{64}:[0-9a-f]{64}",
     "traceparent": r"[0-9a-f]{2}(?:-[0-9a-f]{2,32}){3}",
 }
 """How each attribute is spelt: no free text, nothing of a person, nothing that hides (D11)."""
 
-_ALL_NEEDED: Final = re.compile("\n".join(f"(?:{spelling})" for spelling in _NEEDED.values()))
+_ALL_NEEDED: Final = re.compile("\n".join(f"(?:{spelling})" for spelling in NEEDED.values()))
 """All needed attributes in one look, a line each: this is asked of every record that is read."""
-_needed_of: Final = itemgetter(*_NEEDED)
-_OPTIONAL_SPELT: Final = {name: re.compile(spelling) for name, spelling in _OPTIONAL.items()}
+_needed_of: Final = itemgetter(*NEEDED)
+_OPTIONAL_SPELT: Final = {name: re.compile(spelling) for name, spelling in OPTIONAL.items()}
 _SOURCES: Final = {source.value: source for source in Source}
 
 
@@ -270,9 +270,9 @@ def _shapes() -> Iterator[tuple[tuple[str, ...], re.Pattern[str]]]:
 
     Each value is a line, and no spelling allows a line's end: so none hides in another.
     """
-    for absent in product(*((None, name) for name in _OPTIONAL)):
+    for absent in product(*((None, name) for name in OPTIONAL)):
         names, lines = [_CONTENT_TYPE[0]], [re.escape(_CONTENT_TYPE[1].decode())]
-        for name, spelling in sorted({**_NEEDED, **_OPTIONAL}.items()):
+        for name, spelling in sorted({**NEEDED, **OPTIONAL}.items()):
             if name in absent:
                 lines[-1] += "()"
                 continue
@@ -309,9 +309,9 @@ def _is_well_spelt(found: Mapping[str, str]) -> bool:
 
 def _first_fault(found: Mapping[str, str]) -> str:
     """What is wrong with an envelope, by the first attribute that is; never its value."""
-    for name, spelling in (*_NEEDED.items(), *_OPTIONAL.items()):
+    for name, spelling in (*NEEDED.items(), *OPTIONAL.items()):
         text = found.get(name)
-        if text is None and name in _NEEDED:
+        if text is None and name in NEEDED:
             return f"attribute {name!r} is missing"
         if text is not None and re.fullmatch(spelling, text) is None:
             return f"attribute {name!r} is not of its type"

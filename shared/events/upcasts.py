@@ -12,6 +12,13 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 UPCASTS: Final[Mapping[str, tuple[str, Upcaster]]] = {}
 
 
+def newest(type_: str) -> str:
+    """The type string under which a stored version is read today."""
+    while type_ in UPCASTS:
+        type_ = UPCASTS[type_][0]
+    return type_
+
+
 def upcast(type_: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Walk from the stored version of an event to the newest one."""
     while type_ in UPCASTS:

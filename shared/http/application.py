@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 
 from shared.errors import Unavailable
-from shared.http import problems
+from shared.http import described, problems
 from shared.http.frame import RequestFrame
 from shared.http.limits import BodyLimits, LimitedBodies
 from shared.http.tokens import TokenKeys
@@ -58,8 +59,11 @@ def create_app(
         version=version,
         lifespan=lifespan,
         docs_url=None,
+        # A redirect would be built from whatever host the request names.
+        redirect_slashes=False,
         redoc_url=None,
-        responses=problems.documented(),
+        responses=described.OF_EVERY_ROUTE,
+        generate_unique_id_function=_name,
         # FastAPI's own spans and logs carry exceptions' messages; ours do not.
         telemetry={
             "tracing": False,
@@ -77,7 +81,13 @@ def create_app(
     app.add_middleware(LimitedBodies, limits=admission.body_limits)
     problems.install(app)
     app.add_middleware(RequestFrame)
+    described.install(app)
     return app
+
+
+def _name(route: APIRoute) -> str:
+    """What a route is called in the OpenAPI document: like its function."""
+    return route.name
 
 
 def _machine_routes(probes: Probes) -> APIRouter:

@@ -6,6 +6,8 @@ from typing import Final
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 
+from shared.http.json_text import BadJson
+
 _ERRORS_MAX: Final = 100
 _UNDECLARED: Final = "*"
 """Stands for a name that the API does not declare: the request made it up, or a person did."""
@@ -65,6 +67,12 @@ def invalid_fields(app: FastAPI, error: RequestValidationError) -> list[dict[str
         }
         for item in error.errors()[:_ERRORS_MAX]
     ]
+
+
+def invalid_json(app: FastAPI, bad: BadJson) -> dict[str, str]:
+    """The same of a body that is no sound JSON."""
+    place = shown_place(("body", *bad.place), _declared_names(app))
+    return {"field": place, "rule": bad.rule, "message": bad.message}
 
 
 def shown_place(place: Iterable[object], declared: frozenset[str]) -> str:

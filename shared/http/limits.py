@@ -1,4 +1,4 @@
-"""What may come in as a body: so many bytes, in so many seconds, and JSON.
+"""What may come in as a body: so many bytes, in so many seconds, and sound JSON.
 
 The whole body is read here, before anything looks at it; the application then gets it at once.
 """
@@ -11,7 +11,8 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.http import problems
+from shared.http import json_text, problems
+from shared.http.json_text import BadJson
 
 _JSON: Final = "application/json"
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
@@ -64,6 +65,12 @@ class LimitedBodies:
             return
         if isinstance(found, Response):
             await found(scope, receive, send)
+            return
+        try:
+            if found:
+                json_text.check(found)
+        except BadJson as bad:
+            await problems.bad_json(scope["app"], bad)(scope, receive, send)
             return
         await self._app(scope, _replayed(found, receive), send)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Query
 
 from shared.errors import Because, Refused
+from shared.messaging.topics import CASE_EVENTS, partitions_of
 
 _POSITION: Final = re.compile(r"(?P<partition>[0-9]{1,5}):(?P<offset>[0-9]{1,18})")
 
@@ -39,15 +40,22 @@ async def _min_position(
     if min_position is None:
         return None
     try:
-        return LogPosition.parse(min_position)
+        position = LogPosition.parse(min_position)
     except ValueError:
-        raise Refused(
-            "a position has a partition and an offset",
-            expected="partition:offset",
-            found="something else",
-            because=Because.INPUT,
-            field="min_position",
-        ) from None
+        raise _no_position("something else") from None
+    if position.partition not in partitions_of(CASE_EVENTS):
+        raise _no_position("a partition that is not there")
+    return position
+
+
+def _no_position(found: str) -> Refused:
+    return Refused(
+        "a position has a partition and an offset",
+        expected="partition:offset",
+        found=found,
+        because=Because.INPUT,
+        field="min_position",
+    )
 
 
 MinPosition = Annotated[LogPosition | None, Depends(_min_position)]

@@ -1,4 +1,6 @@
-"""Errors as HTTP tells them: problem details (RFC 9457). The only file with HTTP status codes.
+"""Errors as HTTP tells them: problem details (RFC 9457). The only file that gives status codes.
+
+`described.py` lists them for the OpenAPI documents.
 
 No answer repeats what the request said: that could be a person's. The names of fields appear
 only when the API declares them.
@@ -17,13 +19,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import Because, Conflict, Refused, Unavailable
-from shared.http.fields import invalid_fields
+from shared.http.described import PROBLEM_TYPE
+from shared.http.fields import invalid_fields, invalid_json
+from shared.http.json_text import BadJson
 from shared.identifiers import new_id
 from shared.observability import metrics
 
 _log = structlog.get_logger()
 
-_CONTENT_TYPE: Final = "application/problem+json"
 _REFUSED: Final = {
     Because.INPUT: HTTPStatus.UNPROCESSABLE_ENTITY,
     Because.ACTOR: HTTPStatus.FORBIDDEN,
@@ -64,7 +67,7 @@ def problem(
         json.dumps(body, ensure_ascii=False, separators=(",", ":")),
         status_code=int(status),
         headers=dict(headers or {}),
-        media_type=_CONTENT_TYPE,
+        media_type=PROBLEM_TYPE,
     )
 
 
@@ -178,6 +181,16 @@ def invalid(app: FastAPI, error: RequestValidationError) -> Response:
     )
 
 
+def bad_json(app: FastAPI, bad: BadJson) -> Response:
+    """The body is no JSON, or JSON of a kind that nobody should send."""
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "invalid-request",
+        "The request is not of the declared form",
+        members={"errors": [invalid_json(app, bad)]},
+    )
+
+
 def not_served(error: HTTPException) -> Response:
     """What the framework refuses before any route is asked: unknown paths, methods."""
     status = HTTPStatus(error.status_code)
@@ -249,33 +262,3 @@ class UnexpectedErrors:
                 # Half an answer is out: only a broken connection tells the client so.
                 raise
             await unexpected(error_id)(scope, receive, send)
-
-
-def documented() -> dict[int | str, dict[str, object]]:
-    """The problems that any route may answer, for OpenAPI."""
-    told = {
-        HTTPStatus.UNAUTHORIZED: "Without a valid token",
-        HTTPStatus.FORBIDDEN: "Not for this caller",
-        HTTPStatus.NOT_FOUND: "No such thing",
-        HTTPStatus.CONFLICT: "Not in the state the case is in, or somebody else was first",
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large",
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON",
-        HTTPStatus.UNPROCESSABLE_ENTITY: "The request can never succeed as it is",
-        HTTPStatus.INTERNAL_SERVER_ERROR: "A bug",
-        HTTPStatus.SERVICE_UNAVAILABLE: "Not recorded: wait and repeat",
-    }
-    schema = {
-        "type": "object",
-        "required": ["type", "title", "status"],
-        "properties": {
-            "type": {"type": "string", "format": "uri-reference"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-        },
-    }
-    content = {_CONTENT_TYPE: {"schema": schema}}
-    return {
-        int(status): {"description": description, "content": content}
-        for status, description in told.items()
-    }

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 STOP_S_MAX: Final = 10
 """How long running requests may take to end once a stop is asked for; open streams are cut."""
+_HEADERS_BYTES_MAX: Final = 64 * 1024
 _KEEP_ALIVE_S: Final = 75
 """Longer than clients keep idle connections, so that it is they who close them."""
 
@@ -27,6 +28,9 @@ def serve(app: FastAPI, host: str, port: int) -> None:
         host=host,
         port=port,
         loop="uvloop",
+        # It bounds the headers of a request; httptools, taken when it is there, does not.
+        http="h11",
+        h11_max_incomplete_event_size=_HEADERS_BYTES_MAX,
         lifespan="on",
         access_log=False,
         log_config=None,

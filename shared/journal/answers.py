@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from shared.decider import Command
+from shared.http.described import OF_WHAT_CHANGES, Responses
 from shared.http.idempotency import OptionalKey, idempotency_key
 from shared.http.positions import LogPosition, MinPosition
 from shared.http.tokens import Caller
@@ -35,6 +36,13 @@ class Answered(BaseModel):
     """The place of the case's last event in this service's own order."""
     repeated: bool
     """The same request was answered before; this is that answer."""
+
+
+OF_A_COMMAND: Final[Responses] = {
+    int(HTTPStatus.ACCEPTED): {"model": Answered, "description": "Recorded, not yet published"},
+    **OF_WHAT_CHANGES,
+}
+"""What a command answers besides 200, for the OpenAPI document."""
 
 
 @dataclass(frozen=True, slots=True)

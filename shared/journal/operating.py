@@ -5,9 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.holding import ResolveParked
+from shared.http.described import OF_WHAT_CHANGES
 from shared.http.tokens import Caller, caller
 from shared.identifiers import CaseId, Role
 from shared.journal.answers import RunningShell, origin_of
@@ -34,10 +35,20 @@ class ParkedRecord(BaseModel):
 class Resolution(BaseModel):
     """What an operator does about a case, and why. `skip` names one record of it."""
 
+    model_config = ConfigDict(extra="forbid")
+
     how: Literal["retry", "skip"]
     reason: str = Field(min_length=1, max_length=2000)
-    partition: int = Field(default=0, ge=0)
-    offset: int = Field(default=0, ge=0)
+    partition: int = Field(default=0, ge=0, le=2**15 - 1)
+    offset: int = Field(default=0, ge=0, le=2**63 - 1)
+
+
+class Resolved(BaseModel):
+    """What came of it: how many records were read, and the stage's last place in the case."""
+
+    case_id: CaseId
+    read: int
+    sequence: int
 
 
 router = APIRouter(tags=["operating"])
@@ -57,7 +68,11 @@ async def parked(
     return [ParkedRecord(**{**row, "parked_at": row["parked_at"].isoformat()}) for row in rows]
 
 
-@router.post("/cases/{case_id}/parked")
+@router.post(
+    "/cases/{case_id}/parked",
+    response_model=Resolved,
+    responses=OF_WHAT_CHANGES,
+)
 async def resolve(
     request: Request, case_id: UUID, wanted: Resolution, shell: RunningShell, operator: Operator
 ) -> JSONResponse:

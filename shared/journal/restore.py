@@ -19,7 +19,7 @@ from shared.journal.surroundings import Stage
 from shared.journal.work import Work
 from shared.messaging.log import Log, Place, open_log
 from shared.messaging.reading import Verdict, judge
-from shared.messaging.records import Incoming, incoming
+from shared.messaging.records import UNKNOWN_TYPE, Incoming, incoming
 from shared.messaging.topics import TOPICS, partitions_of
 from shared.postgres.faults import reachable
 from shared.postgres.pool import Connection
@@ -48,6 +48,10 @@ ON CONFLICT (position) DO NOTHING
 """
 _DONE_ERRANDS: Final = "DELETE FROM errands WHERE event_id = ANY($1::uuid[])"
 """The outcome of an errand is told with the errand's event as its cause."""
+_LACKING: Final = """
+SELECT id FROM unnest($1::uuid[]) AS id
+WHERE NOT EXISTS (SELECT FROM journal WHERE event_id = id) LIMIT 1
+"""
 _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock($1, $2)"
 
 
@@ -59,7 +63,8 @@ async def restore(stage: Stage, bootstrap: str) -> int:
     """Read back own facts from the stored offsets to the end of the log; how many were missing.
 
     Raises:
-        AnotherLog: the record before a stored offset is not the one remembered.
+        AnotherLog: the record before a stored offset is not the one remembered, or a newer build
+            of this stage has told what this one cannot read.
         Unavailable: database or broker cannot be reached.
     """
     with reachable("the journal"):
@@ -118,12 +123,13 @@ async def check_log(
 
 async def _take_own(stage: Stage, records: Sequence[ConsumerRecord]) -> int:
     """Take in one batch: own facts that the journal lacks, and where all own facts stand."""
-    own = []
-    for record in map(incoming, records):
-        envelope = record.envelope
-        is_own = envelope is not None and envelope.source is stage.source
-        if is_own and record.fact is not None:
-            own.append((record, record.fact))
+    read = [
+        record
+        for record in map(incoming, records)
+        if record.envelope is not None and record.envelope.source is stage.source
+    ]
+    await _refuse_newer(stage, read)
+    own = [(record, record.fact) for record in read if record.fact is not None]
     if not own:
         return 0
     with reachable("the journal"):
@@ -131,6 +137,28 @@ async def _take_own(stage: Stage, records: Sequence[ConsumerRecord]) -> int:
             # Another replica may be restoring the same, and blank rows cannot be locked.
             await connection.execute(_ONE_AT_A_TIME, lock_class("restore"), _schema_of(stage))
             return await _restore(connection, stage, own)
+
+
+async def _refuse_newer(stage: Stage, own: Sequence[Incoming]) -> None:
+    """Without an own fact that a newer build told, its place in the case would be told twice.
+
+    Raises AnotherLog with the place and the type.
+    """
+    strange = {
+        record.envelope.event_id: record
+        for record in own
+        if record.envelope is not None and (record.fault or "").startswith(UNKNOWN_TYPE)
+    }
+    if not strange:
+        return
+    with reachable("the journal"):
+        lacking = await stage.pool.fetchval(_LACKING, list(strange))
+    if lacking is not None:
+        record = strange[lacking]
+        raise AnotherLog(
+            f"{record.topic} {record.partition}: the record at {record.offset} was told by a newer "
+            f"build of this stage ({record.fault}); start the newer build"
+        )
 
 
 async def _restore(

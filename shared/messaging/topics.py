@@ -29,7 +29,7 @@ class Topic:
 TOPICS: Final = (Topic(CASE_EVENTS, 12), Topic(DEPARTMENT_EVENTS, 1))
 _BY_NAME: Final = {topic.name: topic for topic in TOPICS}
 
-_SETTINGS: Final = {
+SETTINGS: Final = {
     "cleanup.policy": "delete",
     "retention.ms": "-1",
     "retention.bytes": "-1",
@@ -105,7 +105,7 @@ async def _create_missing(admin: AIOKafkaAdminClient) -> list[str]:
     for topic in TOPICS:
         if topic.name in existing:
             continue
-        settings = {**_SETTINGS, "min.insync.replicas": str(max(1, copies - 1))}
+        settings = {**SETTINGS, "min.insync.replicas": str(max(1, copies - 1))}
         wanted = NewTopic(topic.name, topic.partitions, copies, topic_configs=settings)
         try:
             await admin.create_topics([wanted])

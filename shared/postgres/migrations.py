@@ -117,8 +117,8 @@ def _missing(
     foreign = sorted(row["name"] for version, row in applied.items() if version not in known)
     if foreign:
         raise BadMigrations(
-            f"schema {schema} is newer than this build, which does not have {', '.join(foreign)};"
-            " start the newer build"
+            f"schema {schema} is newer than this build: it is at {foreign[-1]}, this build knows"
+            f" up to {migrations[-1].name}; start the newer build"
         )
     last = max(applied, default="")
     for version, migration in known.items():

@@ -77,6 +77,8 @@ CloudEvents envelope in `ce_*` headers (`shared/events/envelope.py`).
 
 "Looked at in" names the stages whose reactions are asked after the event; all stages and casebook
 fold every event. `ApplicationForwarded` is in the contract, and no rule tells it yet.
+
+The same for machines: [AsyncAPI](contracts/asyncapi.json), [JSON Schemas](contracts/events).
 """
 
 

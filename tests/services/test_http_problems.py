@@ -1,5 +1,6 @@
 """Every error has its answer, and none repeats what the request said."""
 
+import asyncio
 import io
 import json
 import logging
@@ -286,6 +287,45 @@ async def test_a_body_without_length_is_stopped_on_the_way(client: httpx.AsyncCl
     )
     assert answer.status_code == 413
     assert sent == 3
+
+
+async def test_a_body_that_comes_too_slowly_is_given_up(client: httpx.AsyncClient) -> None:
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(1)
+        yield b"}"
+
+    answer = await client.post(
+        "/notes", content=slow(), headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 408
+    assert answer.json()["type"] == "/problems/body-too-slow"
+    assert answer.headers["connection"] == "close"
+
+
+async def test_json_that_nobody_should_send_is_a_problem_of_its_field(
+    client: httpx.AsyncClient,
+) -> None:
+    for body, field, rule in (
+        (rb'{"iin": "\u0000"}', "body.iin", "forbidden_character"),
+        (f'{{"{IIN}": "\u202e"}}'.encode(), "body.*", "forbidden_character"),
+        (f'{{"{IIN}": 1, "{IIN}": 1}}'.encode(), "body.*", "name_twice"),
+        (b"[" * 1_000, "body", "nested_too_deeply"),
+        (rb'{"iin": "\xff"}', "body", "json_invalid"),
+    ):
+        answer = await client.post(
+            "/notes", content=body, headers={"Content-Type": "application/json"}
+        )
+        assert answer.status_code == 422
+        assert answer.json()["type"] == "/problems/invalid-request"
+        (error,) = answer.json()["errors"]
+        assert (error["field"], error["rule"]) == (field, rule)
+        assert IIN not in answer.text
+
+
+async def test_a_path_is_not_put_right_by_a_redirect(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/cases/")
+    assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
 
 
 async def test_a_batch_may_be_larger(client: httpx.AsyncClient) -> None:

@@ -1,0 +1,1 @@
+"""What outsiders build on: OpenAPI, AsyncAPI and JSON Schemas, generated; and what may change."""
