@@ -57,43 +57,42 @@ async def _ended(starting: "asyncio.Task[None]") -> None:
 async def send_round(
     producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]
 ) -> list[tuple[Position, Published]]:
-    """One round of pipelined sends: all or an exception.
+    """One round of pipelined sends: all, in the order of the rows, or an exception.
 
     Raises KafkaError or TimeoutError when any record was not acknowledged in time.
     """
-    places: list[tuple[Position, Published]] = []
+    sent: dict[int, tuple[Position, Published]] = {}
     async with asyncio.timeout(_ROUND_WAIT_S):
         batches = _batches(producer, rows)
         acks = [
             await producer.send_batch(batch, topic, partition=partition)
             for (topic, partition), batch, _ in batches
         ]
-        for ack, (_, _, positions) in zip(await asyncio.gather(*acks), batches, strict=True):
+        for ack, (_, _, members) in zip(await asyncio.gather(*acks), batches, strict=True):
             if ack.offset < 0:
                 raise Unavailable("the broker acknowledged without telling the offset")
-            places += [
-                (position, Published(ack.topic, ack.partition, ack.offset + nth))
-                for nth, position in enumerate(positions)
-            ]
-    return places
+            for offset, nth in enumerate(members, ack.offset):
+                place = Published(ack.topic, ack.partition, offset)
+                sent[nth] = (Position(rows[nth]["position"]), place)
+    return [sent[nth] for nth in range(len(rows))]
 
 
 def _batches(
     producer: AIOKafkaProducer, rows: Iterable[asyncpg.Record]
-) -> list[tuple[Place, BatchBuilder, list[Position]]]:
-    """The rows as they will lie in the log: by partition, each in order, as full as may be.
+) -> list[tuple[Place, BatchBuilder, list[int]]]:
+    """The rows as they will lie in the log, by their numbers: by partition, each in order.
 
     Given to the producer one by one, a record costs twice as much.
     """
-    batches: list[tuple[Place, BatchBuilder, list[Position]]] = []
-    fillable: dict[Place, tuple[BatchBuilder, list[Position]]] = {}
-    for row in rows:
+    batches: list[tuple[Place, BatchBuilder, list[int]]] = []
+    fillable: dict[Place, tuple[BatchBuilder, list[int]]] = {}
+    for nth, row in enumerate(rows):
         place, record = place_of(row["case_id"]), _record(row)
         if place not in fillable or fillable[place][0].append(**record) is None:  # none, or full
             fillable[place] = producer.create_batch(), []
             fillable[place][0].append(**record)
             batches.append((place, *fillable[place]))
-        fillable[place][1].append(Position(row["position"]))
+        fillable[place][1].append(nth)
     return batches
 
 
