@@ -7,7 +7,7 @@ although the case is parked: casebook looks at the record again, or skips it, an
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.casebook.arrivals import Arrival, Fault, Place
 from services.casebook.standing import Standing
@@ -30,13 +30,21 @@ WAITING_MAX: Final = 500
 _SOURCES: Final = frozenset(source.value for source in Source)
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A fact that was applied: the `place`-th of its case."""
+class Told(NamedTuple):
+    """A fact that was applied: the `place`-th of its case, with the record at `effective`."""
 
     fact: Fact
     arrival: Arrival
     place: int
+    effective: int
+
+
+class Setback(NamedTuple):
+    """A case was parked with the record at one offset, until it flowed again with another."""
+
+    since: int
+    until: int | None
+    reason: str
 
 
 @dataclass(slots=True)
@@ -55,6 +63,13 @@ class CaseFile:
     queue: list[Arrival] = field(default_factory=list)
     queue_loaded: bool = True
     told: list[Told] = field(default_factory=list)
+    told_last: Told | None = None
+    """The last one, also when `told` has been written and emptied."""
+    parked_since: int | None = None
+    setbacks: dict[int, Setback] = field(default_factory=dict)
+    """Those that began or ended in this transaction, by their beginning."""
+    at: int = 0
+    """The offset of the record that is being admitted: what is applied takes effect with it."""
     places: int | None = None
     """How many places of all sources are taken; counted when first needed."""
     last: Arrival | None = None
@@ -73,15 +88,14 @@ class CaseFile:
 
 def admit(file: CaseFile, arrival: Arrival) -> None:
     """Take in one record of the case."""
+    file.at = arrival.raw.offset
     if file.flows:
         _take(file, arrival)
-        return
-    if _is_repeated(file, arrival):
-        return
-    file.queue.append(arrival)
-    file.last = arrival
-    if arrival.resolves is not None:
-        retry(file)
+    elif not _is_repeated(file, arrival):
+        file.queue.append(arrival)
+        file.last = arrival
+        if arrival.resolves is not None:
+            retry(file, arrival)
 
 
 def needs_queue(file: CaseFile, arrivals: Iterable[Arrival]) -> bool:
@@ -89,16 +103,20 @@ def needs_queue(file: CaseFile, arrivals: Iterable[Arrival]) -> bool:
     return file.parked is not None and any(each.resolves is not None for each in arrivals)
 
 
-def retry(file: CaseFile) -> None:
+def retry(file: CaseFile, cause: Arrival | None = None) -> None:
     """Look again at every parked record in order, without those that an operator skipped.
 
     What fails again parks the case again, with all later ones behind it. The queue is loaded.
+    When no record is the cause but a newer build, each takes effect where it stands: as if this
+    build had read it then.
     """
-    queue, file.queue, file.parked = file.queue, [], None
+    queue, file.queue = file.queue, []
+    _unpark(file, cause)
     for arrival in queue:
         if arrival.resolves is not None:
             _remember_skipped(file, arrival.resolves)
     for arrival in queue:
+        file.at = (cause or arrival).raw.offset
         if file.flows:
             _take(file, arrival)
         else:
@@ -145,7 +163,8 @@ def _apply(file: CaseFile, arrival: Arrival, fact: Fact) -> None:
     file.last = arrival
     file.seen = applied(file.seen, fact.envelope.source, fact.envelope.event_id)
     file.places = _count(file.seen) if file.places is None else file.places + 1
-    file.told.append(Told(fact, arrival, file.places))
+    file.told_last = Told(fact, arrival, file.places, file.at)
+    file.told.append(file.told_last)
     if arrival.resolves is not None:
         _go_on_without(file, arrival.resolves)
 
@@ -204,6 +223,17 @@ def _pass_over(file: CaseFile, arrival: Arrival) -> None:
 def _park(file: CaseFile, arrival: Arrival, reason: str) -> None:
     file.parked, file.last = reason, arrival
     file.queue.append(arrival)
+    file.parked_since = file.at
+    file.setbacks[file.at] = Setback(file.at, None, reason)
+
+
+def _unpark(file: CaseFile, cause: Arrival | None) -> None:
+    since, reason = file.parked_since, file.parked
+    if since is not None and reason is not None:
+        # For a build that no record had to tell, the case was never parked.
+        until = cause.raw.offset if cause is not None else since
+        file.setbacks[since] = Setback(since, until, reason)
+    file.parked = file.parked_since = None
 
 
 def _contradiction(place: Place) -> str:

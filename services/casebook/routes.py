@@ -24,6 +24,7 @@ from services.casebook.readers import (
     Book,
     Casebook,
     Limit,
+    Patient,
     Reader,
     due_key,
     due_key_of,
@@ -39,7 +40,7 @@ from shared.http.tokens import Caller
 from shared.identifiers import CaseId, EventId, RegistrationNumber, Role, Source, Step
 from shared.postgres.pool import Connection
 
-router = APIRouter(tags=["casebook"])
+router = APIRouter(tags=["casebook"], route_class=Patient)
 
 QueueName = Literal["to-register", "to-assign", "to-draft", "to-sign", "to-issue"]
 _QUEUES: Final[Mapping[str, tuple[Source, frozenset[Role]]]] = MappingProxyType(

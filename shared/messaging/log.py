@@ -84,6 +84,15 @@ async def open_log(
     Raises Unavailable when the broker cannot be reached.
     """
     places = [(topic, partition) for topic in topics for partition in partitions_of(topic)]
+    async with open_places(bootstrap, places, offsets) as log:
+        yield log
+
+
+@asynccontextmanager
+async def open_places(
+    bootstrap: str, places: Sequence[Place], offsets: Mapping[Place, int] | None = None
+) -> AsyncIterator[Log]:
+    """Some partitions only, otherwise like `open_log`."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=None,

@@ -10,7 +10,7 @@ import pytest
 from deploy.local.broker import LocalBroker
 from services.casebook import folding, offsets
 from services.casebook.arrivals import Arrival, arrival_of, raw_of
-from services.casebook.following import MIGRATIONS
+from services.casebook.schemas import MIGRATIONS
 from shared.errors import Conflict
 from shared.events.event import Event
 from shared.events.intake import WithdrawalRequested

@@ -8,7 +8,7 @@ import pytest
 
 from services.casebook import folding, offsets
 from services.casebook.arrivals import Raw, arrival_of
-from services.casebook.following import MIGRATIONS
+from services.casebook.schemas import MIGRATIONS
 from services.casebook.wiring import GARBAGE_THRESHOLDS
 from shared.messaging.topics import CASE_EVENTS
 from shared.postgres.migrations import migrate

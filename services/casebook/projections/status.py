@@ -8,24 +8,24 @@ from services.casebook.bulk import Row, copied
 from services.casebook.standing import now_of
 from shared.postgres.pool import Connection
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "case_id", "registration_number", "applicant", "procedure", "edition", "office", "channel",
     "result_kind", "synthetic", "stage", "step", "by_rule", "turn", "path", "state", "executor",
     "due_at", "due_clause", "due_rule", "whole_due_at", "overdue", "withdrawal_requested",
     "erased", "outcome", "result_number", "lodged_at", "registered_at", "ended_at", "partition",
-    "offset",
+    "offset", "effective",
 )  # fmt: skip
 _UPSERT: Final = """
 INSERT INTO status (
     case_id, registration_number, applicant, procedure, edition, office, channel, result_kind,
     synthetic, stage, step, by_rule, turn, path, state, executor, due_at, due_clause, due_rule,
     whole_due_at, overdue, withdrawal_requested, erased, outcome, result_number, lodged_at,
-    registered_at, ended_at, partition, "offset")
+    registered_at, ended_at, partition, "offset", effective)
 SELECT
     case_id, registration_number, applicant, procedure, edition, office, channel, result_kind,
     synthetic, stage, step, by_rule, turn, path, state, executor, due_at, due_clause, due_rule,
     whole_due_at, overdue, withdrawal_requested, erased, outcome, result_number, lodged_at,
-    registered_at, ended_at, partition, "offset"
+    registered_at, ended_at, partition, "offset", effective
 FROM fresh
 ON CONFLICT (case_id) DO UPDATE SET
     registration_number = excluded.registration_number, stage = excluded.stage,
@@ -36,23 +36,23 @@ ON CONFLICT (case_id) DO UPDATE SET
     withdrawal_requested = excluded.withdrawal_requested, erased = excluded.erased,
     outcome = excluded.outcome, result_number = excluded.result_number,
     registered_at = excluded.registered_at, ended_at = excluded.ended_at,
-    "offset" = excluded."offset"
+    "offset" = excluded."offset", effective = excluded.effective
 """
 
 
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Write the rows of the cases to which facts were added, in key order."""
-    rows = [row for file in files if file.told and (row := row_of(file)) is not None]
-    await copied(connection, "status", _COLUMNS, rows, _UPSERT)
+    rows = [row for file in files if file.told_last and (row := row_of(file)) is not None]
+    await copied(connection, "status", COLUMNS, rows, _UPSERT)
 
 
 def row_of(file: CaseFile) -> Row | None:
     """The row of a case; None while its application is not read."""
     standing = file.standing
     lodged = standing.lodged
-    if lodged is None:
+    if lodged is None or file.told_last is None:
         return None
-    now, last = now_of(standing), file.told[-1].arrival.raw
+    now, last = now_of(standing), file.told_last
     sets, step = now.sets, now.step
     ended = now.ending is not None
     return (
@@ -84,6 +84,7 @@ def row_of(file: CaseFile) -> Row | None:
         now.at("lodged_at"),
         now.at("registered_at"),
         now.at("ended_at"),
-        last.partition,
-        last.offset,
+        last.arrival.raw.partition,
+        last.arrival.raw.offset,
+        last.effective,
     )

@@ -15,18 +15,18 @@ from shared.events.event import ERASED, Event
 from shared.postgres.pool import Connection
 from shared.procedures.due import Due
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "case_id", "source", "sequence", "place", "turn", "event_id", "type", "kind", "actor",
     "recorded_at", "clause", "due_at", "due_clause", "due_rule", "said", "sealed", "topic",
-    "partition", "offset",
+    "partition", "offset", "effective",
 )  # fmt: skip
 _INSERT: Final = """
 INSERT INTO timeline (
     case_id, source, sequence, place, turn, event_id, type, kind, actor, recorded_at, clause,
-    due_at, due_clause, due_rule, said, sealed, topic, partition, "offset")
+    due_at, due_clause, due_rule, said, sealed, topic, partition, "offset", effective)
 SELECT
     case_id, source, sequence, place, turn, event_id, type, kind, actor, recorded_at, clause,
-    due_at, due_clause, due_rule, said, sealed, topic, partition, "offset"
+    due_at, due_clause, due_rule, said, sealed, topic, partition, "offset", effective
 FROM fresh
 ON CONFLICT (case_id, source, sequence) DO NOTHING
 """
@@ -40,14 +40,19 @@ _PRIVATE: Final = {"private"}
 
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Add the facts that were applied, and take sealed blocks out of cases that are erased."""
-    rows = [_row(file, told) for file in files for told in file.told]
-    await copied(connection, "timeline", _COLUMNS, rows, _INSERT)
-    erased = [file.case_id for file in files if file.told and file.standing.erased]
+    rows = [row_of(file, told) for file in files for told in file.told]
+    await copied(connection, "timeline", COLUMNS, rows, _INSERT)
+    await erase(connection, files)
+
+
+async def erase(connection: Connection, files: Sequence[CaseFile]) -> None:
+    """Take the sealed blocks out of those of these cases that are erased."""
+    erased = [file.case_id for file in files if file.told_last and file.standing.erased]
     if erased:
         await connection.execute(_ERASE, erased)
 
 
-def _row(file: CaseFile, told: Told) -> Row:
+def row_of(file: CaseFile, told: Told) -> Row:
     fact, raw = told.fact, told.arrival.raw
     envelope, event = fact.envelope, fact.event
     shape = _shape(type(event))
@@ -72,6 +77,7 @@ def _row(file: CaseFile, told: Told) -> Row:
         raw.topic,
         raw.partition,
         raw.offset,
+        told.effective,
     )
 
 
