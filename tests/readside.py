@@ -40,6 +40,7 @@ FOLDED = {
     "timeline": "*",
     "waiting": "*",
     "parked": "*",
+    "setbacks": "*",
     "members": "*",
     "absences": "*",
     "acting": "*",

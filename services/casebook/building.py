@@ -29,6 +29,9 @@ CASES_MAX: Final = 20_000
 """Cases of one transaction: what lies in memory."""
 POLL_MAX: Final = 2_000
 
+GARBAGE_THRESHOLDS: Final = (50_000, 20, 50)
+"""Folding makes many short-lived objects and no cycles; Python's own 700 costs it a third."""
+
 Advance = Callable[[int], None]
 
 

@@ -134,6 +134,8 @@ class Feed:
                     self._pool.acquire() as connection,
                     connection.transaction(isolation="repeatable_read", readonly=True),
                 ):
+                    if (await changes.reach(connection)).generation != start.generation:
+                        return None  # other tables became the live ones just now
                     number = _number(last_id, start)
                     if number is None:
                         return await self._missed_before(connection, client, last_id, start)

@@ -30,6 +30,7 @@ from shared.messaging.topics import TOPICS
 from shared.postgres.faults import reachable
 from shared.postgres.migrations import migrate
 from shared.postgres.pool import Connection, Limits, connect
+from shared.postgres.schema import checked_schema
 
 OVERLAP: Final = 300
 """The last records of each partition are not folded in bulk but like live ones, with their changes:
@@ -45,6 +46,7 @@ _NEAR: Final = 500
 _PAUSE_S: Final = 0.1
 
 _NOTE: Final = "INSERT INTO origin (reason) VALUES ($1) ON CONFLICT DO NOTHING"
+_ACT: Final = "INSERT INTO {}.acts (act, reason) VALUES ($1, $2)"
 _FOLDED: Final = "UPDATE origin SET folded_at = coalesce(folded_at, now())"
 
 
@@ -221,7 +223,7 @@ async def level(
         await asyncio.sleep(_PAUSE_S)
 
 
-async def swap(site: Site) -> None:
+async def swap(site: Site, reason: str) -> None:
     """Make the rebuilt tables the live ones, and keep those that were; in one instant.
 
     Raises:
@@ -231,15 +233,17 @@ async def swap(site: Site) -> None:
     async with open_shadow(site, names.next) as shadow, site.connected(names.live) as connection:
         if not await exists(connection, names.live):
             await _step_in(site, connection, shadow)
+            await note(site, "swap", reason)
             return
         async with level(site, connection, shadow, exactly=False):
             await drop(connection, names.before)
             await rename(connection, names.live, names.before)
             await rename(connection, names.next, names.live)
+    await note(site, "swap", reason)
     await _tell(site)
 
 
-async def roll_back(site: Site) -> None:
+async def roll_back(site: Site, reason: str) -> None:
     """Make the tables from before the last swap the live ones again, with all that came since."""
     names = site.schemas
     async with open_shadow(site, names.before) as shadow, site.connected(names.live) as connection:
@@ -248,6 +252,7 @@ async def roll_back(site: Site) -> None:
             await rename(connection, names.live, names.aside)
             await rename(connection, names.before, names.live)
             await rename(connection, names.aside, names.before)
+    await note(site, "rollback", reason)
     await _tell(site)
 
 
@@ -277,19 +282,22 @@ async def _step_in(site: Site, connection: Connection, shadow: Shadow) -> None:
         await rename(connection, site.schemas.next, site.schemas.live)
 
 
+async def discard(site: Site, schema: str, reason: str) -> None:
+    """Delete tables that are not the live ones."""
+    if schema == site.schemas.live:
+        raise CannotRebuild("the live tables are not dropped: swap them first")
+    async with site.connected(site.schemas.live) as connection:
+        await drop(connection, schema)
+    await note(site, "drop", reason)
+
+
+async def note(site: Site, act: str, reason: str) -> None:
+    """Write down what an operator did, where the live tables are now."""
+    async with site.connected(site.schemas.live) as connection:
+        if await exists(connection, site.schemas.live):
+            await connection.execute(_ACT.format(checked_schema(site.schemas.live)), act, reason)
+
+
 async def _tell(site: Site) -> None:
     async with site.connected(site.schemas.live) as connection:
         await connection.execute("SELECT pg_notify($1, '')", f"{CHANNEL}_{site.schemas.live}")
-
-
-def shares(
-    behind: Mapping[Partition, int], ends: Mapping[Partition, int], count: int
-) -> list[dict[Partition, int]]:
-    """The partitions dealt out to so many processes, so that each has about as much to do."""
-    dealt: list[dict[Partition, int]] = [{} for _ in range(count)]
-    loads = [0] * count
-    for place in sorted(behind, key=lambda each: -behind[each]):
-        least = loads.index(min(loads))
-        dealt[least][place] = ends[place]
-        loads[least] += behind[place]
-    return [each for each in dealt if each]

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 from fastapi import FastAPI
 
+from services.casebook.building import GARBAGE_THRESHOLDS
 from services.casebook.feed import Feed
 from services.casebook.following import Follower, Source
 from services.casebook.opening import Opener
@@ -39,8 +40,6 @@ _log = structlog.get_logger()
 
 VERSION: Final = "1.0.0"
 _AGAIN_S: Final = 1.0
-GARBAGE_THRESHOLDS: Final = (50_000, 20, 50)
-"""Folding makes many short-lived objects and no cycles; Python's own 700 costs it a third."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,3 +37,10 @@ CREATE TABLE origin (
     compared_at  timestamptz,
     differences  bigint
 );
+-- What operators did with whole sets of tables; written where the live ones are afterwards.
+CREATE TABLE acts (
+    act     text        NOT NULL CHECK (act IN ('rebuild', 'swap', 'rollback', 'drop')),
+    reason  text        NOT NULL,
+    done_at timestamptz NOT NULL DEFAULT now(),
+    done_by text        NOT NULL DEFAULT session_user
+);
