@@ -76,6 +76,11 @@ class Follower:
         self.leads = False
         self._worked = False
 
+    @property
+    def bootstrap(self) -> str:
+        """Where the log is."""
+        return self._source.bootstrap
+
     def is_stuck(self) -> bool:
         """No sign of life for longer than everything here may take."""
         return time.monotonic() - self._touched > _STUCK_S

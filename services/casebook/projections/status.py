@@ -5,7 +5,8 @@ from typing import Final
 
 from services.casebook.admission import CaseFile
 from services.casebook.bulk import Row, copied
-from services.casebook.standing import now_of
+from services.casebook.standing import Standing, now_of
+from shared.identifiers import CaseId
 from shared.postgres.pool import Connection
 
 COLUMNS: Final = (
@@ -48,15 +49,25 @@ async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
 
 def row_of(file: CaseFile) -> Row | None:
     """The row of a case; None while its application is not read."""
-    standing = file.standing
-    lodged = standing.lodged
-    if lodged is None or file.told_last is None:
+    last = file.told_last
+    if last is None:
         return None
-    now, last = now_of(standing), file.told_last
+    raw = last.arrival.raw
+    place = (raw.partition, raw.offset, last.effective)
+    return row_with(file.case_id, file.standing, place)
+
+
+def row_with(case_id: CaseId, standing: Standing, place: tuple[int, int, int]) -> Row | None:
+    """The same of a case whose last fact stands at a partition, an offset, and took effect with
+    the record at another offset."""
+    lodged = standing.lodged
+    if lodged is None:
+        return None
+    now = now_of(standing)
     sets, step = now.sets, now.step
     ended = now.ending is not None
     return (
-        file.case_id,
+        case_id,
         sets.get("registration_number"),
         lodged["applicant"],
         lodged["procedure"],
@@ -84,7 +95,5 @@ def row_of(file: CaseFile) -> Row | None:
         now.at("lodged_at"),
         now.at("registered_at"),
         now.at("ended_at"),
-        last.arrival.raw.partition,
-        last.arrival.raw.offset,
-        last.effective,
+        *place,
     )
