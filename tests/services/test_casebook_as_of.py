@@ -47,31 +47,34 @@ class Line:
 
     def told(self, act: str, offset: int) -> Written | None:
         """The record that an act makes, if any."""
-        case = self.case
+        record: Written | None = None
         match act:
             case "held":
                 self.holds = True
             case "released":
-                return self.held.pop(0) if self.held else None
+                record = self.held.pop(0) if self.held else None
             case "again":
-                return case.written[len(case.written) // 2]
-            case "spoilt":
-                record = case.withdrawal_requested().but(type=UNKNOWN)
+                record = self.case.written[len(self.case.written) // 2]
+            case "spoilt" | "contradiction":
+                record = self._spoil(act)
                 self.spoilt = (offset, record)
-                return record
-            case "contradiction":
-                record = CaseFacts(case_id=case.case_id, key=case.key).lodged()
-                self.spoilt = (offset, record)
-                return record
             case "retried" | "skipped":
-                if self.spoilt is None:
-                    return None
-                at, record = self.spoilt
-                named = None if act == "retried" else record.event_id
-                return case.resolved(Source.ROUTING, (self.partition, at), act, named)
+                record = self._resolve(act)
             case _:
-                return self._fact(act)
-        return None
+                record = self._fact(act)
+        return record
+
+    def _spoil(self, act: str) -> Written:
+        if act == "spoilt":
+            return self.case.withdrawal_requested().but(type=UNKNOWN)
+        return CaseFacts(case_id=self.case.case_id, key=self.case.key).lodged()
+
+    def _resolve(self, act: str) -> Written | None:
+        if self.spoilt is None:
+            return None
+        at, record = self.spoilt
+        named = None if act == "retried" else record.event_id
+        return self.case.resolved(Source.ROUTING, (self.partition, at), act, named)
 
     def _fact(self, act: str) -> Written | None:
         match act:
