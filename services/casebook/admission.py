@@ -63,8 +63,9 @@ class CaseFile:
     queue: list[Arrival] = field(default_factory=list)
     queue_loaded: bool = True
     told: list[Told] = field(default_factory=list)
-    told_last: Told | None = None
-    """The last one, also when `told` has been written and emptied."""
+    stands: tuple[int, int, int] | None = None
+    """Partition and offset of the last one, and with which record it took effect; None: none was
+    applied in this transaction."""
     parked_since: int | None = None
     setbacks: dict[int, Setback] = field(default_factory=dict)
     """Those that began or ended in this transaction, by their beginning."""
@@ -72,8 +73,8 @@ class CaseFile:
     """The offset of the record that is being admitted: what is applied takes effect with it."""
     places: int | None = None
     """How many places of all sources are taken; counted when first needed."""
-    last: Arrival | None = None
-    """The last record of this transaction that changed the case or its parking."""
+    last: tuple[str, int, int] | None = None
+    """The place of the last record of this transaction that changed the case or its parking."""
 
     @property
     def flows(self) -> bool:
@@ -93,7 +94,7 @@ def admit(file: CaseFile, arrival: Arrival) -> None:
         _take(file, arrival)
     elif not _is_repeated(file, arrival):
         file.queue.append(arrival)
-        file.last = arrival
+        file.last = arrival.raw.place
         if arrival.resolves is not None:
             retry(file, arrival)
 
@@ -160,11 +161,11 @@ def _apply(file: CaseFile, arrival: Arrival, fact: Fact) -> None:
     except Exception as error:  # noqa: BLE001 -- a bug in a fold parks the case, not the stream
         _park(file, arrival, Fault.UNFOLDABLE.saying(type(error).__name__))
         return
-    file.last = arrival
+    file.last = arrival.raw.place
     file.seen = applied(file.seen, fact.envelope.source, fact.envelope.event_id)
     file.places = _count(file.seen) if file.places is None else file.places + 1
-    file.told_last = Told(fact, arrival, file.places, file.at)
-    file.told.append(file.told_last)
+    file.told.append(Told(fact, arrival, file.places, file.at))
+    file.stands = (*arrival.position, file.at)
     if arrival.resolves is not None:
         _go_on_without(file, arrival.resolves)
 
@@ -214,14 +215,14 @@ def _is_skipped(file: CaseFile, arrival: Arrival) -> bool:
 
 def _pass_over(file: CaseFile, arrival: Arrival) -> None:
     """Leave a record out; its place counts as told, and so do those before it (D7)."""
-    file.last = arrival
+    file.last = arrival.raw.place
     if arrival.place is not None:
         file.seen, file.places = passed_over(file.seen, *arrival.place), None
         _wake(file, arrival.place.source)
 
 
 def _park(file: CaseFile, arrival: Arrival, reason: str) -> None:
-    file.parked, file.last = reason, arrival
+    file.parked, file.last = reason, arrival.raw.place
     file.queue.append(arrival)
     file.parked_since = file.at
     file.setbacks[file.at] = Setback(file.at, None, reason)

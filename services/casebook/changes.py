@@ -78,11 +78,7 @@ class Span(NamedTuple):
 
 async def record(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Number the cases that this batch changed; in its transaction, as its last statement."""
-    rows = [
-        (file.case_id, file.office, file.last.raw.topic, *file.last.position)
-        for file in files
-        if file.last is not None
-    ]
+    rows = [(file.case_id, file.office, *file.last) for file in files if file.last is not None]
     if not rows:
         return
     last = int(await connection.fetchval(_NUMBER, len(rows)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import uvloop
 
 from services.casebook import offsets
-from services.casebook.building import GARBAGE_THRESHOLDS, Advance
+from services.casebook.building import Advance
 from services.casebook.rebuilding import CannotRebuild, Site, fill
 from shared.messaging.log import Place as Partition
 
@@ -82,8 +82,7 @@ def _work(site: Site, ends: Mapping[Partition, int], counts: "Counts") -> None:
             raise SystemExit(1)
         counts.put(count)
 
-    gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    gc.disable()  # a fold makes no cycles, and its process ends with it
     uvloop.run(fill(site, ends, advance))
 
 

@@ -8,6 +8,7 @@ decode, fold, COPY. Processor time is that of the folding processes; Postgres ha
 
 import argparse
 import asyncio
+import gc
 import json
 import shutil
 import tempfile
@@ -193,6 +194,7 @@ def main() -> None:
     parser.add_argument("--open-at-once", type=int, default=synthetic.OPEN_AT_ONCE)
     parser.add_argument("--compare", action="store_true", help="fold it twice and compare")
     given = parser.parse_args()
+    gc.disable()  # as `qyzmet rebuild run` does
     with stores() as (broker, postgres):
         asyncio.run(create_topics(broker.bootstrap))
         began = time.monotonic()

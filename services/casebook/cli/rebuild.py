@@ -13,7 +13,6 @@ import typer
 from rich.prompt import Confirm
 
 from services.casebook import comparing, rebuilding
-from services.casebook.building import GARBAGE_THRESHOLDS
 from services.casebook.cli.exits import Failure, Status
 from services.casebook.cli.run import Run, run_of
 from services.casebook.comparing import Comparison
@@ -72,8 +71,7 @@ def run(
         _done(_show(found))
         found.screen.say("DRY RUN: nothing was changed; --apply folds the log into new tables")
         return
-    gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    gc.disable()  # a fold makes no cycles, and this process ends with it
     _report(found, _done(_run(found, reason, processes or os.cpu_count() or 1)))
 
 

@@ -43,18 +43,15 @@ ON CONFLICT (case_id) DO UPDATE SET
 
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Write the rows of the cases to which facts were added, in key order."""
-    rows = [row for file in files if file.told_last and (row := row_of(file)) is not None]
+    rows = [row for file in files if file.stands and (row := row_of(file)) is not None]
     await copied(connection, "status", COLUMNS, rows, _UPSERT)
 
 
 def row_of(file: CaseFile) -> Row | None:
     """The row of a case; None while its application is not read."""
-    last = file.told_last
-    if last is None:
+    if file.stands is None:
         return None
-    raw = last.arrival.raw
-    place = (raw.partition, raw.offset, last.effective)
-    return row_with(file.case_id, file.standing, place)
+    return row_with(file.case_id, file.standing, file.stands)
 
 
 def row_with(case_id: CaseId, standing: Standing, place: tuple[int, int, int]) -> Row | None:
