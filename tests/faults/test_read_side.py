@@ -27,6 +27,8 @@ from aiokafka import AIOKafkaProducer
 from deploy.local.broker import LocalBroker
 from services.casebook.settings import Settings
 from shared.identifiers import Role
+from shared.postgres.migrations import migrate
+from shared.privacy import MIGRATIONS
 from tests.faults.stand import FULL, say
 from tests.load.synthetic import records
 from tests.readside import fresh_log, settings_of, token
@@ -293,6 +295,9 @@ class Stage:
 @asynccontextmanager
 async def stage(bootstrap: str, url: str, folder: Path) -> AsyncIterator[Stage]:
     await fresh_log(bootstrap)
+    connection = await asyncpg.connect(url)
+    await migrate(connection, MIGRATIONS, "public")  # the keys' own tables
+    await connection.close()
     replicas = [
         Replica(settings_of(folder, bootstrap=bootstrap, url=url, privacy_url=url), f"casebook-{n}")
         for n in (1, 2)

@@ -359,13 +359,14 @@ async def test_a_token_that_ends_ends_the_stream(office: Office) -> None:
 
 async def test_the_past_is_asked_by_instant_and_by_position(office: Office) -> None:
     case = await office.case()
-    await office.tell(*office.staff.written, case.lodged())
-    drafting = await office.tell(case.registered(), case.assigned())
-    await asyncio.sleep(0.05)
-    between = now()
-    await asyncio.sleep(0.05)
-    await office.tell(case.drafted(), case.signed(), case.issued(), case.erased())
     path = f"/cases/{case.case_id}"
+    async with office.side.folding():
+        await office.tell(*office.staff.written, case.lodged())
+        drafting = await office.tell(case.registered(), case.assigned())
+        await asyncio.sleep(0.05)
+        between = now()
+        await asyncio.sleep(0.05)
+        await office.tell(case.drafted(), case.signed(), case.issued(), case.erased())
     async with served(office.settings) as client:
         for moment in ({"position": drafting}, {"at": between.isoformat()}):
             found = (await client.get(path, headers=CLERK, params=moment)).json()
@@ -398,7 +399,8 @@ async def test_the_past_is_asked_by_instant_and_by_position(office: Office) -> N
 
 async def test_a_moment_that_is_none_is_told_so(office: Office) -> None:
     case = await office.case()
-    position = await office.tell(case.lodged())
+    async with office.side.folding():
+        position = await office.tell(case.lodged())
     wrong: list[tuple[dict[str, str], str]] = [
         ({"at": "2026-11-20T00:00"}, "at"),
         ({"at": (now() + timedelta(days=1)).isoformat()}, "at"),
@@ -453,9 +455,9 @@ async def places(stream: AsyncIterator[dict[str, str]], count: int) -> list[str]
 
 async def test_who_asks_while_the_tables_are_lost_waits_and_is_answered(office: Office) -> None:
     case = await office.case()
-    await office.tell(*office.staff.written, case.lodged())
     path = f"/cases/{case.case_id}"
     async with served(office.settings) as client:
+        await office.tell(*office.staff.written, case.lodged())
         position = await office.tell(case.registered())
         await office.side.pool.execute("DROP SCHEMA casebook CASCADE")
         answers = await asyncio.gather(
