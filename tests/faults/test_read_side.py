@@ -254,7 +254,9 @@ class Stage:
         try:
             while time.monotonic() < deadline:
                 if await connection.fetchval("SELECT to_regclass('casebook.offsets')"):
-                    rows = await connection.fetch("SELECT partition, next FROM casebook.offsets")
+                    rows = await connection.fetch(
+                        "SELECT partition, next FROM casebook.offsets WHERE topic = 'case-events'"
+                    )
                     following = {row["partition"]: row["next"] for row in rows}
                     if all(following[part] > offset for part, offset in wanted.values()):
                         return

@@ -64,8 +64,8 @@ async def test_an_operator_rebuilds_compares_swaps_and_rolls_back(whole: ReadSid
         assert [each["schema"] for each in (await answer(whole, "status"))["schemas"]] == [
             "casebook"
         ]
-        code, out, err = await rebuild(whole, "run", *WHY, "--apply")
-        assert (code, "equal" in out) == (0, True), err
+        code, _, err = await rebuild(whole, "run", *WHY, "--apply")
+        assert (code, "equal" in err) == (0, True), err
         assert "/s" in err
         await whole.pool.execute("UPDATE status SET state = 'lodged' WHERE state = 'rejected'")
         code, out, _ = await rebuild(whole, "compare", "-o", "json")
@@ -100,8 +100,8 @@ async def test_a_killed_rebuild_is_gone_on_with(whole: ReadSide) -> None:
         killed.send_signal(signal.SIGKILL)
         await killed.communicate()
         await whole.caught_up_to_the_end()
-        code, out, err = await rebuild(whole, "run", *WHY, "--apply", "--processes", "2")
-        assert (code, "equal" in out) == (0, True), err
+        code, _, err = await rebuild(whole, "run", *WHY, "--apply", "--processes", "2")
+        assert (code, "equal" in err) == (0, True), err
         assert await whole.pool.fetchval("SELECT count(*) FROM casebook_next.timeline") == len(
             written
         )

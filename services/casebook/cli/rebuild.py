@@ -43,7 +43,7 @@ _REASON_MAX: Final = 200
 _DIFFERENCES: Final = ("table", "case_id", "row", "column", "live", "rebuilt")
 _STANDS: Final = ("schema", "is", "records", "behind", "cases", "folded_at", "differences")
 _ONE: Final = """
-SELECT (SELECT sum(next) FROM {0}.offsets) AS records,
+SELECT (SELECT sum(next)::bigint FROM {0}.offsets) AS records,
        (SELECT count(*) FROM {0}.cases) AS cases,
        (SELECT folded_at FROM {0}.origin) AS folded_at,
        (SELECT differences FROM {0}.origin) AS differences
