@@ -79,6 +79,11 @@ class Raw(NamedTuple):
     headers: Headers
     value: bytes | None
 
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """Topic, partition, offset."""
+        return self.topic, self.partition, self.offset
+
 
 class Arrival(NamedTuple):
     """A record with what could be read of it: a fact, or a fault."""

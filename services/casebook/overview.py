@@ -17,7 +17,7 @@ from services.casebook.answers import (
     ParkedAnswer,
     Present,
 )
-from services.casebook.readers import After, Book, Colleague, Limit, Reader, key_of, scope
+from services.casebook.readers import After, Book, Colleague, Limit, Patient, Reader, key_of, scope
 from services.casebook.rendering import fresh_of, parked_of, partition_of
 from shared.clock import DEPARTMENT_ZONE, now
 from shared.http.described import Responses
@@ -25,7 +25,7 @@ from shared.http.positions import MinPosition
 from shared.http.tokens import LIFETIME_MAX, Caller
 from shared.identifiers import Role
 
-router = APIRouter(tags=["casebook"])
+router = APIRouter(tags=["casebook"], route_class=Patient)
 
 _STREAM: Final[Responses] = {
     int(HTTPStatus.OK): {

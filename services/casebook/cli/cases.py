@@ -1,33 +1,46 @@
-"""`qyzmet case`: where a case stands, and all that was told of it."""
+"""`qyzmet case`: where a case stands or stood, and all that was told of it."""
 
-import asyncio
 from collections.abc import Mapping
+from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-import asyncpg
 import typer
 
-from services.casebook.cli.exits import Failure
+from services.casebook.cli.exits import Failure, Problem, Status
 from services.casebook.cli.run import Run, operator, run_of
 from services.casebook.cli.service import Services
-from shared.postgres.pool import connect
+from shared.clock import DEPARTMENT_ZONE
 
 app = typer.Typer(no_args_is_help=True, help="Where a case stands, and all that was told of it.")
 
+At = Annotated[
+    str | None,
+    typer.Option(help="as it stood at this moment; without a zone: in that of the department"),
+]
+Position = Annotated[
+    str | None,
+    typer.Option(metavar="PARTITION:OFFSET", help="as it stood when this record was read"),
+]
+Limit = Annotated[int, typer.Option(min=1, max=200, help="at most so many")]
 Name = Annotated[str, typer.Argument(metavar="ID|NUMBER", help="case id or registration number")]
 
 _PAGE: Final = 500
-_BY_NUMBER: Final = "SELECT case_id FROM status WHERE registration_number = $1"
+_LISTED: Final = (
+    "case_id", "registration_number", "procedure", "office", "state", "executor", "due", "overdue",
+)  # fmt: skip
 COLUMNS: Final = ("recorded_at", "fact", "actor", "clauses", "due", "said")
 
 
 @app.command()
-def show(context: typer.Context, case: Name) -> None:
-    """Where a case stands now."""
+def show(context: typer.Context, case: Name, at: At = None, position: Position = None) -> None:
+    """Where a case stands now, or stood at a moment."""
     run = run_of(context)
+    then = moment_of(at, position)
     with run.services() as services:
-        answer = services.get("casebook", f"/cases/{case_id_of(run, case)}", operator())
+        path = f"/cases/{case_id_of(run, case)}"
+        answer = services.get("casebook", path, operator(), **then)
     found: dict[str, Any] = answer["case"]
     if run.screen.form.value == "table":
         found = {**found, "due": due_text(run, found["due"])}
@@ -35,24 +48,93 @@ def show(context: typer.Context, case: Name) -> None:
 
 
 @app.command()
-def timeline(context: typer.Context, case: Name) -> None:
+def timeline(context: typer.Context, case: Name, at: At = None, position: Position = None) -> None:
     """Every fact of a case in order, with actor, clauses and dues. Sealed parts stay sealed."""
     run = run_of(context)
+    then = moment_of(at, position)
     with run.services() as services:
-        facts = all_facts(services, case_id_of(run, case))
+        facts = all_facts(services, case_id_of(run, case), then)
     if run.screen.form.value == "table":
         run.screen.rows([shown(run, fact) for fact in facts], COLUMNS)
     else:
         run.screen.rows(facts, ())
 
 
-def all_facts(services: Services, case_id: str) -> list[dict[str, Any]]:
+@app.command("list")
+def list_(
+    context: typer.Context,
+    *,
+    procedure: Annotated[str | None, typer.Option(help="of one procedure")] = None,
+    state: Annotated[str | None, typer.Option(help="in one state, like drafted")] = None,
+    executor: Annotated[str | None, typer.Option(help="of one executor")] = None,
+    limit: Limit = 50,
+    at: At = None,
+    position: Position = None,
+) -> None:
+    """Cases, the newest first, as they stand now or stood at a moment."""
+    run = run_of(context)
+    wanted = {"procedure": procedure, "state": state, "executor": executor, "limit": limit}
+    with run.services() as services:
+        answer = services.get("casebook", "/cases", operator(), **wanted, **moment_of(at, position))
+    show_cases(run, answer)
+
+
+@app.command()
+def queue(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Argument(help="to-register, to-assign, to-draft, to-sign or to-issue")
+    ],
+    executor: Annotated[str | None, typer.Option(help="of one executor")] = None,
+    limit: Limit = 50,
+    at: At = None,
+    position: Position = None,
+) -> None:
+    """What there is to do, the most urgent first, or what there was at a moment."""
+    run = run_of(context)
+    wanted = {"executor": executor, "limit": limit}
+    with run.services() as services:
+        answer = services.get(
+            "casebook", f"/queues/{name}", operator(), **wanted, **moment_of(at, position)
+        )
+    show_cases(run, answer)
+
+
+def show_cases(run: Run, answer: Mapping[str, Any]) -> None:
+    """A page of cases; on stderr, that there are more."""
+    cases: list[dict[str, Any]] = answer["cases"]
+    if run.screen.form.value == "table":
+        cases = [{**case, "due": due_text(run, case["due"])} for case in cases]
+    run.screen.rows(cases, _LISTED)
+    if answer["next"] is not None:
+        run.screen.say("there are more: --limit")
+
+
+def moment_of(at: str | None, position: str | None) -> dict[str, str]:
+    """The moment that options name, as a question takes it; none for now. Raises Failure."""
+    if at is not None and position is not None:
+        raise Failure("either --at or --position", Status.USAGE)
+    if position is not None:
+        return {"position": position}
+    if at is None:
+        return {}
+    try:
+        found = datetime.fromisoformat(at)
+    except ValueError:
+        raise Failure("--at: expected a moment, like 2026-11-20T09:30", Status.USAGE) from None
+    local = found if found.tzinfo is not None else found.replace(tzinfo=DEPARTMENT_ZONE)
+    return {"at": local.isoformat()}
+
+
+def all_facts(
+    services: Services, case_id: str, then: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
     """The whole timeline of a case."""
     facts: list[dict[str, Any]] = []
     after: int | None = 0
     while after is not None:
         path = f"/cases/{case_id}/timeline"
-        page = services.get("casebook", path, operator(), after=after, limit=_PAGE)
+        page = services.get("casebook", path, operator(), after=after, limit=_PAGE, **(then or {}))
         facts += page["facts"]
         after = page["next"]
     return facts
@@ -63,21 +145,19 @@ def case_id_of(run: Run, name: str) -> str:
     try:
         return str(UUID(name))
     except ValueError:
-        found = asyncio.run(_by_number(run.settings().database, name.upper()))
-    if found is None:
-        raise Failure(f"no case has the id or the registration number {name}")
-    return str(found)
-
-
-async def _by_number(url: str, number: str) -> UUID | None:
-    connection = await connect(url, schema="casebook", application_name="qyzmet")
+        pass
+    nobody = f"no case has the id or the registration number {name}"
     try:
-        found: UUID | None = await connection.fetchval(_BY_NUMBER, number)
-    except asyncpg.UndefinedTableError:
-        return None
-    finally:
-        await connection.close()
-    return found
+        with run.services() as services:
+            found = services.get("casebook", "/cases", operator(), number=name.upper())["cases"]
+    except Problem as problem:
+        # What is no number at all is told like one that nobody has.
+        if problem.code != HTTPStatus.UNPROCESSABLE_ENTITY:
+            raise
+        raise Failure(nobody) from None
+    if not found:
+        raise Failure(nobody)
+    return str(found[0]["case_id"])
 
 
 def shown(run: Run, fact: Mapping[str, Any]) -> dict[str, object]:
