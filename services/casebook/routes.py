@@ -38,6 +38,7 @@ from shared.http.problems import Missing
 from shared.http.tokens import Caller
 from shared.identifiers import CaseId, EventId, RegistrationNumber, Role, Source, Step
 from shared.postgres.pool import Connection
+from shared.privacy.openings import Purpose
 
 router = APIRouter(tags=["casebook"])
 
@@ -85,23 +86,28 @@ async def read_timeline(
     book: Book,
     reader: Reader,
     open: Annotated[bool, Query(description="Open what is sealed")] = False,  # noqa: A002
+    purpose: Annotated[Purpose | None, Query(description="What for; noted with who opens")] = None,
     after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     limit: Annotated[int, Query(ge=1, le=_TIMELINE_MAX)] = 100,
     min_position: MinPosition = None,
 ) -> TimelineAnswer:
-    """Every fact of a case in order, with clauses and dues; sealed parts only when asked for."""
+    """Every fact of a case in order, with clauses and dues; sealed parts only when asked for.
+
+    Who opens them names a purpose; person, role, purpose and time are noted before they are opened.
+    """
+    person = None
     async with book.reading(min_position) as connection:
         as_of = fresh_of(await queries.offsets(connection))
         case = await _case(connection, case_id, reader)
         if open:
-            await opening.require_opener(connection, reader, case["office"])
+            person = await opening.opener_of(connection, reader, case["office"], purpose)
         path = case["path"]
         rows = await queries.timeline(connection, case_id, path, after, limit + 1)
         clauses = await queries.step_clauses(connection, case_id, path)
     rows, following = rows[:limit], rows[limit:]
     erased = case["erased"]
-    if open and not erased:
-        private = await book.opener.open([_block(row) for row in rows])
+    if person is not None and not erased:
+        private = await book.opener.open([_block(row) for row in rows], person)
     else:
         private = [opening.closed(row["sealed"], is_erased=erased) for row in rows]
     return TimelineAnswer(
