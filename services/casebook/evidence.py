@@ -1,4 +1,4 @@
-"""What is compared when journals and log are verified, and what can be found wrong with it."""
+"""What an audit compares (log, journals, projections), and what can be found wrong with it."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -21,11 +21,15 @@ Key = tuple[Source, UUID, int]
 class Flaw(StrEnum):
     """What can be wrong."""
 
+    DAMAGED = "a damaged batch of the log"
+    HOLE = "records are missing in the log"
     UNREADABLE = "unreadable record"
     CONTRADICTION = "another event in the same place"
     OTHER_WORDS = "the same event in other words"
     LOG_GAP = "gap in the log"
     LOG_CHAIN = "broken chain in the log"
+    UNKNOWN_TYPE = "an event that this build does not know"
+    NOT_HOLDER = "told without holding the case"
     JOURNAL_GAP = "gap in a journal"
     JOURNAL_HASH = "a journal row is not what was recorded"
     JOURNAL_CHAIN = "broken chain in a journal"
@@ -36,6 +40,8 @@ class Flaw(StrEnum):
     UNPUBLISHED = "recorded, and not published"
     UNKNOWN = "in the log, but in no journal"
     STRAY = "published or waiting, but in no journal"
+    OFFSET = "an offset is not of this log"
+    PROJECTION = "a projection is not what the log tells"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,8 @@ class Finding:
     """Of the log: `topic partition:offset`."""
     position: int | None = None
     """Of the journal."""
+    row: str | None = None
+    """Of another table: `schema.table key column`."""
     expected: str = ""
     found: str = ""
 
@@ -64,6 +72,8 @@ class LogRecord:
     key: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
     value: bytes | None
+    timestamp: int = 0
+    """When the broker took it, in milliseconds."""
 
     @property
     def name(self) -> str:
@@ -113,6 +123,8 @@ class Told:
     event_id: bytes
     digest: bytes
     previous: bytes
+    type: str
+    turn: int
     place: tuple[str, int, int]
     copies: tuple[tuple[str, int, int], ...] = ()
 
@@ -121,6 +133,24 @@ class Told:
         """How findings name its record."""
         topic, partition, offset = self.place
         return f"{topic} {partition}:{offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Records that cannot be had: their batch is damaged, or they are not there."""
+
+    topic: str
+    partition: int
+    first: int
+    last: int
+    flaw: Flaw
+
+    @property
+    def finding(self) -> "Finding":
+        """As it is told."""
+        name = f"{self.topic} {self.partition}:{self.first}"
+        expected = f"the records {self.first} to {self.last}"
+        return Finding(self.flaw, record=name, expected=expected, found="nothing readable")
 
 
 @dataclass

@@ -13,7 +13,7 @@ import structlog
 from services.casebook import aside, changes, offsets
 from services.casebook.admission import CaseFile, admit, needs_queue, retry
 from services.casebook.arrivals import Arrival, Fault
-from services.casebook.bulk import copied
+from services.casebook.bulk import Row, copied
 from services.casebook.projections import department, status, timeline
 from services.casebook.standing import Standing
 from shared.identifiers import CaseId
@@ -28,7 +28,7 @@ _BAD_VALUES: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationErr
 _LOAD: Final = """
 SELECT case_id, seen, standing, parked, waits FROM cases WHERE case_id = ANY ($1::uuid[])
 """
-_COLUMNS: Final = ("case_id", "seen", "standing", "parked", "waits")
+COLUMNS: Final = ("case_id", "seen", "standing", "parked", "waits")
 _SAVE: Final = """
 INSERT INTO cases (case_id, seen, standing, parked, waits)
 SELECT case_id, seen, standing, parked, waits FROM fresh
@@ -170,17 +170,13 @@ async def _write(connection: Connection, desk: Desk) -> None:
     files = desk.ordered
     await aside.keep_waiting(connection, files, desk.waited)
     await aside.keep_parked(connection, files, desk.reopened)
-    rows = [
-        (
-            file.case_id,
-            written_seen(file.seen),
-            file.standing.written(),
-            file.parked,
-            len(file.waiting),
-        )
-        for file in files
-    ]
-    await copied(connection, "cases", _COLUMNS, rows, _SAVE)
+    await copied(connection, "cases", COLUMNS, [row_of(file) for file in files], _SAVE)
     await status.project(connection, files)
     await timeline.project(connection, files)
     await department.project(connection, files)
+
+
+def row_of(file: CaseFile) -> Row:
+    """What is remembered of a case."""
+    seen, standing = written_seen(file.seen), file.standing.written()
+    return file.case_id, seen, standing, file.parked, len(file.waiting)

@@ -8,7 +8,7 @@ from services.casebook.bulk import Row, copied
 from services.casebook.standing import now_of
 from shared.postgres.pool import Connection
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "case_id", "registration_number", "applicant", "procedure", "edition", "office", "channel",
     "result_kind", "synthetic", "stage", "step", "by_rule", "turn", "path", "state", "executor",
     "due_at", "due_clause", "due_rule", "whole_due_at", "overdue", "withdrawal_requested",
@@ -43,7 +43,7 @@ ON CONFLICT (case_id) DO UPDATE SET
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Write the rows of the cases to which facts were added, in key order."""
     rows = [row for file in files if file.told and (row := row_of(file)) is not None]
-    await copied(connection, "status", _COLUMNS, rows, _UPSERT)
+    await copied(connection, "status", COLUMNS, rows, _UPSERT)
 
 
 def row_of(file: CaseFile) -> Row | None:

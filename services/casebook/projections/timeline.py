@@ -15,7 +15,7 @@ from shared.events.event import ERASED, Event
 from shared.postgres.pool import Connection
 from shared.procedures.due import Due
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "case_id", "source", "sequence", "place", "turn", "event_id", "type", "kind", "actor",
     "recorded_at", "clause", "due_at", "due_clause", "due_rule", "said", "sealed", "topic",
     "partition", "offset",
@@ -40,14 +40,15 @@ _PRIVATE: Final = {"private"}
 
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Add the facts that were applied, and take sealed blocks out of cases that are erased."""
-    rows = [_row(file, told) for file in files for told in file.told]
-    await copied(connection, "timeline", _COLUMNS, rows, _INSERT)
+    rows = [row_of(file, told) for file in files for told in file.told]
+    await copied(connection, "timeline", COLUMNS, rows, _INSERT)
     erased = [file.case_id for file in files if file.told and file.standing.erased]
     if erased:
         await connection.execute(_ERASE, erased)
 
 
-def _row(file: CaseFile, told: Told) -> Row:
+def row_of(file: CaseFile, told: Told) -> Row:
+    """The row of one fact."""
     fact, raw = told.fact, told.arrival.raw
     envelope, event = fact.envelope, fact.event
     shape = _shape(type(event))
