@@ -56,10 +56,10 @@ class Finding:
     """Of the log: `topic partition:offset`."""
     position: int | None = None
     """Of the journal."""
-    row: str | None = None
-    """Of another table: `schema.table key column`."""
     expected: str = ""
     found: str = ""
+    row: str | None = None
+    """Of another table: `schema.table key column`."""
 
 
 @dataclass(frozen=True, slots=True)

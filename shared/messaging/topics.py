@@ -6,8 +6,10 @@ from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.partitioner import DefaultPartitioner
 
 from shared.errors import Unavailable
+from shared.identifiers import DEPARTMENT, CaseId
 
 CASE_EVENTS: Final = "case-events"
 DEPARTMENT_EVENTS: Final = "department-events"
@@ -38,6 +40,14 @@ _SETTINGS: Final = {
 def partitions_of(topic: str) -> range:
     """The partitions of a declared topic."""
     return range(_BY_NAME[topic].partitions)
+
+
+def place_of(case_id: CaseId) -> tuple[str, int]:
+    """Topic and partition of a case: where its key lets every producer of ours put it."""
+    topic = DEPARTMENT_EVENTS if case_id == DEPARTMENT else CASE_EVENTS
+    partitions = list(partitions_of(topic))
+    partition: int = DefaultPartitioner()(str(case_id).encode(), partitions, partitions)
+    return topic, partition
 
 
 async def create_topics(bootstrap: str) -> list[str]:

@@ -9,7 +9,18 @@ import httpx
 import typer
 from pydantic import ValidationError
 
-from services.casebook.cli import cases, demo, events, keys, log, parked, procedures, status, submit
+from services.casebook.cli import (
+    audit,
+    cases,
+    demo,
+    events,
+    keys,
+    log,
+    parked,
+    procedures,
+    status,
+    submit,
+)
 from services.casebook.cli.exits import Failure, Status
 from services.casebook.cli.run import Run
 from services.casebook.cli.screen import Form, Screen, Zone
@@ -37,6 +48,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(submit.app)
 app.add_typer(parked.app, name="parked")
 app.add_typer(log.app, name="log")
+app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(procedures.app, name="procedures")
 app.add_typer(demo.app)
