@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from services.casebook.evidence import Findings, Key, LogRecord
-from services.casebook.verification import LogLedger, canonical_text
+from services.casebook.saying import canonical_text
+from services.casebook.verification import LogLedger
 from shared.clock import now
 from shared.identifiers import CaseId
 
@@ -65,7 +66,7 @@ def fact_entry(record: LogRecord, ledger: LogLedger, key: Key) -> dict[str, obje
         "attributes": canonical_text(record.headers).decode(),
         **_data(record.value or b""),
         "hash": told.digest.hex(),
-        "prevhash": told.previous.decode(),
+        "prevhash": told.previous,
     }
 
 

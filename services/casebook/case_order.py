@@ -9,6 +9,7 @@ in it are sealed. The folder is its owner's alone and goes with the sorting.
 import heapq
 import tempfile
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, Final, Self
@@ -83,11 +84,30 @@ class CaseOrder:
 
 def _place_of(record: LogRecord) -> bytes:
     """By case, then by topic, partition and offset."""
-    topic = record.topic[:1].encode()
-    return case_of(record).bytes + topic + record.partition.to_bytes(2) + record.offset.to_bytes(8)
+    case = _case_of_key(record.key) or case_of(record).bytes
+    return b"%b%b%b" % (
+        case,
+        _partition(record.topic, record.partition),
+        record.offset.to_bytes(_OFFSET_BYTES),
+    )
 
 
-_PLACE_BYTES: Final = 16 + 1 + 2 + 8
+@lru_cache(maxsize=16_384)
+def _case_of_key(key: bytes | None) -> bytes | None:
+    """Asked again and again for the same cases."""
+    try:
+        return UUID((key or b"").decode("ascii")).bytes
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=64)
+def _partition(topic: str, partition: int) -> bytes:
+    return topic[:1].encode() + partition.to_bytes(2)
+
+
+_OFFSET_BYTES: Final = 8
+_PLACE_BYTES: Final = 16 + 1 + 2 + _OFFSET_BYTES
 
 
 def _case_in(written: _Written) -> bytes:

@@ -120,9 +120,9 @@ class Recorded:
 class Told:
     """A fact of the log, kept as small as it can be: there are very many."""
 
-    event_id: bytes
+    event_id: str
     digest: bytes
-    previous: bytes
+    previous: str
     type: str
     turn: int
     place: tuple[str, int, int]

@@ -6,40 +6,28 @@ are looked for in a second reading of the log's tail.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
-from itertools import pairwise
 from typing import Final
 from uuid import UUID
 
 from services.casebook.evidence import Finding, Findings, Flaw, Key, LogRecord, Recorded, Told
+from services.casebook.saying import Unfit, said_in
 from shared.events.catalogue import BY_TYPE
 from shared.events.envelope import (
     GENESIS,
     Envelope,
     MalformedEnvelope,
-    canonical,
-    envelope_of,
-    from_headers,
     written,
 )
 from shared.events.event import Kind
 from shared.events.upcasts import UPCASTS
-from shared.identifiers import DEPARTMENT, Source
+from shared.identifiers import Source
 from shared.messaging.log import Place
-from shared.messaging.topics import DEPARTMENT_EVENTS
 
 _RUN_MAX: Final = timedelta(hours=24)
 """What was recorded after a verification began, and within this, is not judged by it."""
-ATTRIBUTES: Final = (
-    "actor", "causationid", "correlationid", "id", "idempotencykey", "office", "prevhash",
-    "procedure", "sequence", "source", "specversion", "subject", "synthetic", "time",
-    "traceparent", "turn", "type",
-)  # fmt: skip
-"""All that an envelope can hold, in the order in which its headers stand."""
-_OUR_CONTENT: Final = ("content-type", b"application/json")
 
 
 class LogLedger:
@@ -53,27 +41,21 @@ class LogLedger:
     def take(self, record: LogRecord) -> None:
         """One more record, in the order of its partition."""
         try:
-            envelope = envelope_of(record.headers)
-            text = canonical_text(record.headers)
-            fault = _misfit(record, envelope)
-        except MalformedEnvelope as malformed:
-            self._findings.add(Finding(Flaw.UNREADABLE, record=record.name, found=str(malformed)))
+            said = said_in(record)
+        except Unfit as unfit:
+            self._findings.add(Finding(Flaw.UNREADABLE, *unfit.key, record.name, found=str(unfit)))
             return
-        key = (envelope.source, envelope.case_id, envelope.sequence)
-        if fault is not None:
-            self._findings.add(Finding(Flaw.UNREADABLE, *key, record=record.name, found=fault))
-            return
-        digest = sha256(b"%b\n%b" % (text, record.value or b"")).digest()
+        key = said.key
         place = (record.topic, record.partition, record.offset)
         first = self.facts.get(key)
-        event_id = envelope.event_id.bytes
         if first is None:
-            previous = envelope.prev_hash.encode()
-            self.facts[key] = Told(event_id, digest, previous, envelope.type, envelope.turn, place)
-        elif first.event_id != event_id:
-            self._contradicts(Flaw.CONTRADICTION, key, record, first, str(envelope.event_id))
-        elif first.digest != digest:
-            self._contradicts(Flaw.OTHER_WORDS, key, record, first, digest.hex())
+            self.facts[key] = Told(
+                said.event_id, said.digest, said.previous, said.type, said.turn, place
+            )
+        elif first.event_id != said.event_id:
+            self._contradicts(Flaw.CONTRADICTION, key, record, first, said.event_id)
+        elif first.digest != said.digest:
+            self._contradicts(Flaw.OTHER_WORDS, key, record, first, said.digest.hex())
         else:
             self.duplicates += 1
             first.copies += (place,)
@@ -88,41 +70,34 @@ class LogLedger:
                 self._add(Flaw.LOG_GAP, key, told, expected, "nothing")
                 continue
             expected = GENESIS if before is None else before.digest.hex()
-            if (found := told.previous.decode()) != expected:
+            if (found := told.previous) != expected:
                 self._add(Flaw.LOG_CHAIN, key, told, f"prevhash {expected}", found[:64])
 
     def judge(self) -> None:
-        """Once all of a case is taken: was each binding fact told by who held the turn (D8)?"""
-        path = self._path()
+        """Once all of one case is taken: was each binding fact told by who held the turn (D8)?"""
+        path = [Source.INTAKE]
         moved: set[tuple[Source, int]] = set()
+        # In the order of turns: who holds one is known from the facts of the turn before.
         for key, told in sorted(self.facts.items(), key=_in_turn):
+            source, turn = key[0], told.turn
             entry = BY_TYPE.get(told.type)
-            if entry is None or entry.owner is not key[0]:
+            if entry is None or entry.owner is not source:
                 if told.type not in UPCASTS:
                     self._add(Flaw.UNKNOWN_TYPE, key, told, "a type of the catalogue", told.type)
                 continue
             if entry.kind is Kind.STATEMENT:
                 continue
-            holder = path[told.turn].value if told.turn < len(path) else "nobody yet"
-            if holder != key[0].value:
-                self._add(Flaw.NOT_HOLDER, key, told, f"turn {told.turn} held by {holder}", key[0])
-            elif entry.hands_to is not None or entry.ends is not None:
-                if (key[0], told.turn) in moved:
-                    expected = f"turn {told.turn} passed on once"
-                    self._add(Flaw.NOT_HOLDER, key, told, expected, "a second time")
-                moved.add((key[0], told.turn))
-
-    def _path(self) -> list[Source]:
-        """The holders by turn, as far as the hand-offs lead."""
-        path = [Source.INTAKE]
-        for (source, _, _), told in sorted(self.facts.items(), key=_in_turn):
-            entry = BY_TYPE.get(told.type)
-            moves_on = entry is not None and entry.hands_to is not None
-            if moves_on and told.turn == len(path) - 1 and source is path[-1]:
-                assert entry is not None
-                assert entry.hands_to is not None
-                path.append(entry.hands_to)
-        return path
+            holder = path[turn].value if turn < len(path) else "nobody yet"
+            moves = entry.hands_to is not None or entry.ends is not None
+            if holder != source.value:
+                self._add(Flaw.NOT_HOLDER, key, told, f"turn {turn} held by {holder}", source)
+            elif moves and (source, turn) in moved:
+                expected = f"turn {turn} passed on once"
+                self._add(Flaw.NOT_HOLDER, key, told, expected, "a second time")
+            elif moves:
+                moved.add((source, turn))
+                if entry.hands_to is not None and turn == len(path) - 1:
+                    path.append(entry.hands_to)
 
     def _add(self, flaw: Flaw, key: Key, told: Told, expected: str, found: str) -> None:
         finding = Finding(flaw, *key, told.name, expected=expected, found=found)
@@ -131,7 +106,7 @@ class LogLedger:
     def _contradicts(
         self, flaw: Flaw, key: Key, record: LogRecord, first: Told, found: str
     ) -> None:
-        expected = f"what stands at {first.name} ({first.event_id.hex()})"
+        expected = f"what stands at {first.name} ({first.event_id})"
         self._findings.add(Finding(flaw, *key, record.name, expected=expected, found=found))
 
 
@@ -207,8 +182,8 @@ class JournalReader:
     def _check_published(self, row: Recorded, digest: str, told: Told | None) -> None:
         if told is not None:
             self.counts.in_log += 1
-            if told.event_id != row.event_id.bytes:
-                self._add(Flaw.DIFFERS, row, f"event {row.event_id}", told.event_id.hex(), told)
+            if told.event_id != str(row.event_id):
+                self._add(Flaw.DIFFERS, row, f"event {row.event_id}", told.event_id, told)
             elif told.digest.hex() != digest:
                 self._add(Flaw.DIFFERS, row, f"hash {digest}", told.digest.hex(), told)
         if row.partition is None or row.offset is None:
@@ -265,54 +240,6 @@ def stray(source: Source, table: str, positions: Iterable[int], findings: Findin
                 found=f"only a row of {table}",
             )
         )
-
-
-def canonical_text(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
-    """What the journal keeps of an envelope, from headers that `envelope_of` could read.
-
-    Nearly all records have their headers in our order. Their values are of closed alphabets that
-    JSON writes as they are, so the text is put together without a JSON library.
-    """
-    names = tuple([name for name, _ in headers])
-    template = _TEMPLATES.get(names)
-    if template is None:
-        template = _TEMPLATES.setdefault(names, _template(names)) if _is_ours(names) else b""
-    if template:
-        return template % tuple([value for _, value in headers[1:]])
-    return canonical(from_headers(headers)).encode()
-
-
-_CONTENT_TYPE: Final = "content-type"
-_TEMPLATES: Final[dict[tuple[str, ...], bytes]] = {}
-
-
-def _is_ours(names: Sequence[str]) -> bool:
-    """The content type, then known attributes, each once, sorted: so there are few such tuples."""
-    own = names[1:]
-    known = {f"ce_{name}" for name in ATTRIBUTES}
-    return names[:1] == (_CONTENT_TYPE,) and known.issuperset(own) and _ascends(own)
-
-
-def _ascends(names: Sequence[str]) -> bool:
-    return all(first < second for first, second in pairwise(names))
-
-
-def _template(names: Sequence[str]) -> bytes:
-    return b"{%b}" % b",".join(b'"%b":"%%b"' % name[3:].encode() for name in names[1:])
-
-
-def _misfit(record: LogRecord, envelope: Envelope) -> str | None:
-    """What keeps a record with an envelope from being what the relay sends."""
-    headers = record.headers
-    if record.key != str(envelope.case_id).encode():
-        return "the key is not the case"
-    if record.value is None:
-        return "no value"
-    if headers[0] != _OUR_CONTENT or tuple([name for name, _ in headers]) not in _TEMPLATES:
-        return "headers that are not the envelope's"
-    if (record.topic == DEPARTMENT_EVENTS) != (envelope.case_id == DEPARTMENT):
-        return "a case in the other topic"
-    return None
 
 
 def _in_turn(item: tuple[Key, Told]) -> tuple[int, str, int]:

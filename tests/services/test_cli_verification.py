@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.casebook.evidence import Finding, Findings, Flaw, LogRecord, Recorded
+from services.casebook.saying import canonical_text
 from services.casebook.verification import (
     JournalReader,
     LogLedger,
-    canonical_text,
     stray,
     unknown_to_journals,
 )
