@@ -12,11 +12,11 @@ from uuid import UUID
 import typer
 
 from services.casebook.auditing import Report, Stand, compared, gathered
-from services.casebook.case_document import case_file, write_document
+from services.casebook.case_document import case_file, written_document
 from services.casebook.case_order import CaseOrder
-from services.casebook.cli.cases import case_id_of
 from services.casebook.cli.exits import Failure, Status
 from services.casebook.cli.ledger import Scanned, take_in
+from services.casebook.cli.naming import case_id_of
 from services.casebook.cli.run import Run, run_of
 from services.casebook.cli.screen import Form
 from services.casebook.evidence import Findings
@@ -103,9 +103,9 @@ def export(context: typer.Context, case: Name, out: Out = None) -> None:
     run = run_of(context)
     document = asyncio.run(_export(run, CaseId(UUID(case_id_of(run, case)))))
     if out is None:
-        run.screen.plain(write_document(document))
+        run.screen.plain(written_document(document))
         return
-    out.write_text(write_document(document), encoding="utf-8")
+    out.write_text(f"{written_document(document)}\n", encoding="utf-8")
     run.screen.say(f"{out} was written")
 
 

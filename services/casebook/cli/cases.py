@@ -1,24 +1,19 @@
 """`qyzmet case`: where a case stands, and all that was told of it."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
-from uuid import UUID
 
-import asyncpg
 import typer
 
-from services.casebook.cli.exits import Failure
+from services.casebook.cli.naming import case_id_of
 from services.casebook.cli.run import Run, operator, run_of
 from services.casebook.cli.service import Services
-from shared.postgres.pool import connect
 
 app = typer.Typer(no_args_is_help=True, help="Where a case stands, and all that was told of it.")
 
 Name = Annotated[str, typer.Argument(metavar="ID|NUMBER", help="case id or registration number")]
 
 _PAGE: Final = 500
-_BY_NUMBER: Final = "SELECT case_id FROM status WHERE registration_number = $1"
 COLUMNS: Final = ("recorded_at", "fact", "actor", "clauses", "due", "said")
 
 
@@ -56,28 +51,6 @@ def all_facts(services: Services, case_id: str) -> list[dict[str, Any]]:
         facts += page["facts"]
         after = page["next"]
     return facts
-
-
-def case_id_of(run: Run, name: str) -> str:
-    """The id of a case, given that or its registration number. Raises Failure."""
-    try:
-        return str(UUID(name))
-    except ValueError:
-        found = asyncio.run(_by_number(run.settings().database, name.upper()))
-    if found is None:
-        raise Failure(f"no case has the id or the registration number {name}")
-    return str(found)
-
-
-async def _by_number(url: str, number: str) -> UUID | None:
-    connection = await connect(url, schema="casebook", application_name="qyzmet")
-    try:
-        found: UUID | None = await connection.fetchval(_BY_NUMBER, number)
-    except asyncpg.UndefinedTableError:
-        return None
-    finally:
-        await connection.close()
-    return found
 
 
 def shown(run: Run, fact: Mapping[str, Any]) -> dict[str, object]:
