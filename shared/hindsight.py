@@ -35,13 +35,15 @@ class Unknowable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Recalled(Generic[C]):
-    """The wish behind a fact. `open`: fields of the fact that the log gives no way to judge, why.
+    """The wish behind a fact, and what the log does not tell of it: by field of the fact, why.
 
-    `loads` are open cases of executors under which the rule's choice is possible.
+    `open` fields cannot be judged. Of `possible` fields it can be judged only whether they could be
+    so: with the open cases of executors that favour them, `loads`.
     """
 
     command: C
     open: Mapping[str, str] = field(default_factory=dict)
+    possible: Mapping[str, str] = field(default_factory=dict)
     loads: Mapping[str, int] = field(default_factory=dict)
 
 

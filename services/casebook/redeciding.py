@@ -111,8 +111,8 @@ def redecided(history: CaseHistory, place: int, grounds: Grounds) -> Redecided:
 
 
 def _agreed(recalled: Recalled[Any], less: int = 0) -> Redecided:
-    verdict = Verdict.IN_PART if recalled.open else Verdict.SAME
-    return Redecided(verdict, (), recalled.open, less)
+    left_open = {**recalled.open, **recalled.possible}
+    return Redecided(Verdict.IN_PART if left_open else Verdict.SAME, (), left_open, less)
 
 
 def _first_difference(

@@ -23,7 +23,7 @@ from shared.events.routing import (
 from shared.hindsight import STAND_IN, Recalled, Rules, Unknowable, recall_as_holder, text_of
 from shared.holding import ResolveParked
 
-_LOADS = "how many open cases each executor had then is not in the log"
+_LOADS = "the executors' loads of then are not on record: only that it could be this one"
 
 
 def recall(fact: Fact, _case: RoutingCase) -> Recalled[RoutingCommand]:
@@ -34,7 +34,8 @@ def recall(fact: Fact, _case: RoutingCase) -> Recalled[RoutingCommand]:
     case_id, actor = fact.envelope.case_id, fact.envelope.actor
     match fact.event:
         case ExecutorAssigned(executor=executor) if actor.startswith("rule:"):
-            return Recalled(AssignByRule(case_id, actor), {"executor": _LOADS}, {executor: -1})
+            choosing, favour = AssignByRule(case_id, actor), {executor: -1}
+            return Recalled(choosing, possible={"executor": _LOADS}, loads=favour)
         case ExecutorAssigned(executor=executor):
             return Recalled(AssignExecutor(case_id, actor, executor, text_of(fact)))
         case _:

@@ -183,11 +183,14 @@ def _for_people(run: Run, each: Replayed) -> dict[str, object]:
         "actor": envelope.actor,
         "clauses": list(each.clauses),
         "due": None if due is None else f"{run.screen.text(due.at)} ({due.clause})",
-        "changed": _changed(each.changed),
+        "changed": _changed(run, each.changed),
         "verdict": result.verdict.value,
         "why": "; ".join([*flag, *result.why, *open_]),
     }
 
 
-def _changed(changes: Mapping[str, tuple[object, object]]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {after}" for name, (_, after) in changes.items())
+def _changed(run: Run, changes: Mapping[str, tuple[object, object]]) -> str:
+    told = ((name.replace("_", " "), after) for name, (_, after) in changes.items())
+    return ", ".join(
+        f"{name} {run.screen.text(after)}" for name, after in told if after is not None
+    )
