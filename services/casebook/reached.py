@@ -42,6 +42,8 @@ class Reached:
 
     def __post_init__(self) -> None:
         for mark in self.marks:
+            if mark.next == 0 and mark.event_id is not None:
+                self._add(mark, "no event before the first", f"event {mark.event_id}")
             if mark.next > 0:
                 at = (mark.topic, mark.partition, mark.next - 1)
                 self._wanted.setdefault(at, []).append(mark)

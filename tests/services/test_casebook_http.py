@@ -151,6 +151,12 @@ async def test_sealed_parts_open_for_those_who_may(office: Office) -> None:
             refused = await client.get(path, headers=who)
             assert refused.status_code == 403
             assert "Canary" not in refused.text
+        for asked in ("open=true", "open=true&purpose=curiosity"):
+            nameless = await client.get(f"/cases/{case.case_id}/timeline?{asked}", headers=CLERK)
+            assert (nameless.status_code, "Canary" in nameless.text) == (422, False)
+            assert "purpose" in nameless.text
+        listed = await office.side.pool.fetch("SELECT staff, purpose FROM public.openings")
+        assert [tuple(row) for row in listed] == [("aigul", "case-work")]
         await office.vault.erase([case.case_id])
         destroyed = (await client.get(path, headers=CLERK)).json()["facts"][0]
         assert (destroyed["private"], destroyed["opened"]) == ("erased", None)

@@ -48,3 +48,11 @@ def operator() -> Person:
 def specialist(staff: str, office: str) -> Person:
     """Who takes applications in."""
     return Person(staff, office, (Role.OFFICE_SPECIALIST,))
+
+
+def opener(staff: str, office: str) -> Person:
+    """Who opens what is sealed; the directory says in which of these roles, if in any."""
+    roles = (
+        Role.OFFICE_SPECIALIST, Role.RESPONSIBLE_EXECUTOR, Role.HEAD, Role.MANAGEMENT,
+    )  # fmt: skip
+    return Person(staff, office, roles)
