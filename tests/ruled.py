@@ -62,6 +62,10 @@ PAPERS = {
     "prosthetic-aid": (
         "application", "identity-document", "disability-certificate", "rehabilitation-programme",
     ),
+    "home-education": (
+        "application", "identity-document", "residence-registration", "pmpk-conclusion",
+        "disability-certificate", "school-certificate", "bank-account",
+    ),
 }  # fmt: skip
 STAFF: Mapping[str, Role] = {
     "adina": Role.ADMINISTRATOR,
@@ -71,7 +75,7 @@ STAFF: Mapping[str, Role] = {
     "dana": Role.RESPONSIBLE_EXECUTOR,
     "erlan": Role.RESPONSIBLE_EXECUTOR,
 }
-RESULTS = {"employment-referral": "employment", "prosthetic-aid": None}
+RESULTS = {"employment-referral": "employment"}
 
 
 @dataclass
@@ -199,7 +203,7 @@ class RuledCase(Telling):
                 documents=tuple(
                     Document(kind=kind, state="provided") for kind in PAPERS[self.procedure]
                 ),
-                result_kind=RESULTS[self.procedure],
+                result_kind=RESULTS.get(self.procedure),
                 by_rule=self.by_rule,
                 notice="sms",
             ),

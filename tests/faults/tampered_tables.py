@@ -27,7 +27,7 @@ def status_changed(scene: Scene) -> Tampering:
             ("office", "'another'"),
             ("synthetic", "NOT synthetic"),
             ("overdue", "NOT overdue"),
-            ("path", "path || 'intake'"),
+            ("path", "path || 'intake'::text"),
             ("offset", '"offset" + 1'),
         ]
     )
