@@ -38,8 +38,8 @@ class Report:
     cases: int = 0
     facts: int = 0
     duplicates: int = 0
-    rows: int = 0
-    """Of casebook's tables."""
+    rows: int | None = None
+    """Of casebook's tables; None when it has none."""
     stages: list[tuple[Source, JournalReader]] = field(default_factory=list)
 
 
@@ -115,9 +115,9 @@ async def compared(
         advance(len(records))
     if stand.has_tables:
         await _compare_department(stand.before, comparer, department)
+        report.rows = comparer.rows
     await _find_strays(stand.after, sources, findings)
     stand.reached.conclude(stand.ends, findings)
-    report.rows = comparer.rows
 
 
 async def _compare_department(

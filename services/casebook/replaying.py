@@ -118,6 +118,8 @@ class Totals:
     verdicts: Counter[str] = field(default_factory=Counter)
     aside: int = 0
     """Records that are no facts, or wait for what is missing: nothing can be said of them."""
+    unreadable: int = 0
+    """Records that the log did not give."""
 
 
 def file_of(case_id: CaseId, records: Sequence[LogRecord]) -> CaseFile:

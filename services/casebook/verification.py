@@ -193,19 +193,25 @@ class JournalReader:
             self._add(Flaw.UNPUBLISHED, row, "out of the outbox once published", "still in it")
         place = (row.topic, row.partition, row.offset)
         if told is None and row.offset >= self._ends.get((row.topic, row.partition), 0):
-            self._beyond.append((row, digest))
+            if self._is_newer(row):
+                self.counts.newer += 1
+            else:
+                self._beyond.append((row, digest))
         elif told is None:
             self._add(Flaw.LOST, row, f"a record at {_named(place)}", "no record of this fact")
         elif place not in (told.place, *told.copies):
             self._add(Flaw.ELSEWHERE, row, f"a record at {_named(place)}", told.name, told)
 
     def _check_waiting(self, row: Recorded) -> None:
-        if self._began <= row.recorded_at <= self._began + _RUN_MAX:
+        if self._is_newer(row):
             self.counts.newer += 1
         elif row.waits:
             self._add(Flaw.UNPUBLISHED, row, "published", "waits in the outbox")
         else:
             self._add(Flaw.UNPUBLISHED, row, "published, or in the outbox", "neither")
+
+    def _is_newer(self, row: Recorded) -> bool:
+        return self._began <= row.recorded_at <= self._began + _RUN_MAX
 
     def _add(
         self, flaw: Flaw, row: Recorded, expected: str, found: str, told: Told | None = None

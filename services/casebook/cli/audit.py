@@ -78,7 +78,8 @@ def verify(context: typer.Context) -> None:
         run.screen.rows(stages, _STAGE_COLUMNS)
         run.screen.show()
         told = ", ".join(f"{count} {name}" for name, count in log.items())
-        run.screen.show(f"log: {told}; casebook: {report.rows} rows")
+        rows = "no tables to compare" if report.rows is None else f"{report.rows} rows"
+        run.screen.show(f"log: {told}; casebook: {rows}")
         run.screen.rows(findings, _FINDING_COLUMNS, empty="everything is as it was told")
         run.screen.show(NOT_PROVEN)
     else:

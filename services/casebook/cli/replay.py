@@ -28,7 +28,7 @@ from services.casebook.grounds import Calendars, Grounds, People
 from services.casebook.redeciding import Verdict
 from services.casebook.replaying import Replayed, Totals, Wanted, file_of, people_in, replayed
 from shared.identifiers import DEPARTMENT, CaseId
-from shared.messaging.log import Place, open_log
+from shared.messaging.log import open_log
 from shared.messaging.topics import DEPARTMENT_EVENTS, TOPICS, place_of
 from shared.procedures.catalogue import load_catalogue
 
@@ -98,7 +98,7 @@ def replay(
     """Go through a case, a set of cases or the whole log again, fact by fact; nothing is touched.
 
     Each fact with its clause, actor, due and what it changed; and whether the rules, with the law
-    of its edition and what was known then, tell the same today. Exit 3 if one differs. What the
+    of its edition and what was known then, tell the same today. Exit 3 if one differs, 4 if not all could be read. What the
     log does not tell (sealed text, loads) is named, not guessed. -o json is the inspection file.
     """
     run = run_of(context)
@@ -125,13 +125,14 @@ def replay(
         run.screen.record(_values(totals))
     if totals.verdicts[Verdict.DIFFERS.value]:
         raise typer.Exit(Status.DIFFERENCES)
+    if totals.unreadable:
+        raise typer.Exit(Status.PARTIAL)
 
 
 async def _replay(run: Run, only: CaseId | None, wanted: Wanted, output: Output) -> Totals:
     totals = Totals()
-    places = None if only is None else [place_of(only), place_of(DEPARTMENT)]
     with CaseOrder() as order:
-        people = await _gathered(run, order, places, only)
+        people = await _gathered(run, order, totals, only)
         grounds = Grounds(run.rules, load_catalogue(), people, Calendars().named)
         with run.screen.progress("cases", order.records) as meter:
             for case_id, records in order.cases():
@@ -142,10 +143,9 @@ async def _replay(run: Run, only: CaseId | None, wanted: Wanted, output: Output)
     return totals
 
 
-async def _gathered(
-    run: Run, order: CaseOrder, places: Sequence[Place] | None, only: CaseId | None
-) -> People:
+async def _gathered(run: Run, order: CaseOrder, totals: Totals, only: CaseId | None) -> People:
     """The records in the order of their cases; and who worked here when."""
+    places = None if only is None else [place_of(only), place_of(DEPARTMENT)]
     department: list[LogRecord] = []
     async with open_log(run.settings().bootstrap, _NAMES) as log:
         ends = await log.ends()
@@ -154,6 +154,7 @@ async def _gathered(
             async for batch in Scanned(log, meter).batches(places):
                 if not isinstance(batch, list):
                     run.screen.complain(f"{batch.flaw.value}: {batch.finding.record}")
+                    totals.unreadable += batch.last - batch.first + 1
                     continue
                 for record in batch:
                     if record.topic == DEPARTMENT_EVENTS:
@@ -169,7 +170,13 @@ def _moment(text: str | None) -> datetime | None:
 
 def _values(totals: Totals) -> dict[str, object]:
     verdicts = {verdict.value: totals.verdicts[verdict.value] for verdict in Verdict}
-    return {"cases": totals.cases, "facts": totals.facts, **verdicts, "set_aside": totals.aside}
+    return {
+        "cases": totals.cases,
+        "facts": totals.facts,
+        **verdicts,
+        "set_aside": totals.aside,
+        "unreadable": totals.unreadable,
+    }
 
 
 def _for_people(run: Run, each: Replayed) -> dict[str, object]:
