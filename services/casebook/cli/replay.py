@@ -98,8 +98,9 @@ def replay(
     """Go through a case, a set of cases or the whole log again, fact by fact; nothing is touched.
 
     Each fact with its clause, actor, due and what it changed; and whether the rules, with the law
-    of its edition and what was known then, tell the same today. Exit 3 if one differs, 4 if not all could be read. What the
-    log does not tell (sealed text, loads) is named, not guessed. -o json is the inspection file.
+    of its edition and what was known then, tell the same today. What the log does not tell (sealed
+    text, loads) is named, not guessed. -o json is the inspection file. Exit 3 if a fact differs, 4
+    if not all of the log could be read.
     """
     run = run_of(context)
     wanted = Wanted(procedure, office, executor, outcome, _moment(since), _moment(until))
