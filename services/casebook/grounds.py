@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.directory import DepartmentCase, Directory, evolve_department
-from shared.events.envelope import Fact, ProcedureRef
+from shared.events.envelope import Envelope, Fact, ProcedureRef
 from shared.hindsight import RuleBook, Unknowable
+from shared.identifiers import Source
 from shared.procedures.catalogue import Catalogue
 from shared.procedures.working_time import WorkingCalendar, calendar_from_holidays
+from shared.terms import STEP_OF
 
 READ_LATE_MAX: Final = timedelta(seconds=60)
 """So late a stage may have read of the department: the two topics have no common order."""
@@ -49,6 +51,7 @@ class Grounds:
     people: People
     calendars: Callable[[str], WorkingCalendar]
     _lawful: dict[str, str | None] = field(default_factory=dict)
+    _clauses: dict[tuple[str, Source], str | None] = field(default_factory=dict)
 
     def require_law(self, written: str) -> None:
         """Raises Unknowable when the text of the law that a fact names is not here."""
@@ -57,6 +60,20 @@ class Grounds:
         fault = self._lawful[written]
         if fault is not None:
             raise Unknowable(fault)
+
+    def clause_of(self, envelope: Envelope) -> str | None:
+        """The clause of the step that a source carries out, by the edition that a fact names."""
+        key = (envelope.procedure, envelope.source)
+        if key not in self._clauses:
+            self._clauses[key] = self._clause_of(*key)
+        return self._clauses[key]
+
+    def _clause_of(self, written: str, source: Source) -> str | None:
+        if written == "department":
+            return None
+        named = ProcedureRef.parse(written)
+        found = self.procedures.procedures.get((named.id, named.edition))
+        return None if found is None else found.step(STEP_OF[source]).clause
 
     def _fault_of(self, written: str) -> str | None:
         if written == "department":

@@ -9,7 +9,7 @@ for one of these beginnings that fit its turn and its cause.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Any, Final
@@ -18,7 +18,7 @@ from services.casebook.grounds import Grounds
 from shared.decider import Known
 from shared.directory import Directory
 from shared.errors import Refused
-from shared.events.envelope import Fact, written
+from shared.events.envelope import Fact
 from shared.events.event import Event, private_of
 from shared.hindsight import AnyRules, Recalled, Unknowable
 from shared.identifiers import DEPARTMENT, Source
@@ -27,6 +27,7 @@ from shared.procedures.working_time import OutsideCalendar
 from shared.state import State
 
 _TRIES_MAX: Final = 40
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _NO_CALENDAR: Final = "none"
 _SHOWN: Final = 120
 
@@ -187,9 +188,10 @@ def _moment_of(fact: Fact) -> datetime:
     """When it was decided. The envelope writes milliseconds, the fact itself what was known."""
     name = _instant_in(type(fact.event))
     said = fact.event.__dict__[name] if name is not None else None
-    if isinstance(said, datetime) and written(said) == written(fact.envelope.time):
+    at = fact.envelope.time
+    if isinstance(said, datetime) and timedelta(0) <= said - at < _MILLISECOND:
         return said
-    return fact.envelope.time
+    return at
 
 
 @cache

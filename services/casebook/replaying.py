@@ -16,11 +16,10 @@ from services.casebook.grounds import Grounds
 from services.casebook.redeciding import CaseHistory, Redecided, redecided
 from services.casebook.standing import Now, Standing, now_of
 from shared.course import Course
-from shared.events.envelope import Fact, ProcedureRef
+from shared.events.envelope import Fact
 from shared.events.event import Event
 from shared.identifiers import DEPARTMENT, CaseId
 from shared.procedures.due import Due
-from shared.terms import STEP_OF
 
 Changes = Mapping[str, tuple[object, object]]
 _WATCHED: Final = (
@@ -187,12 +186,8 @@ def _changes(before: Mapping[str, object], after: Mapping[str, object]) -> Chang
 def _clauses(fact: Fact, grounds: Grounds) -> tuple[str, ...]:
     """The clause of the step under which it was told, and the one that the fact itself names."""
     found = []
-    envelope = fact.envelope
-    if fact.binds and envelope.procedure != "department":
-        named = ProcedureRef.parse(envelope.procedure)
-        procedure = grounds.procedures.procedures.get((named.id, named.edition))
-        if procedure is not None:
-            found.append(procedure.step(STEP_OF[envelope.source]).clause)
+    if fact.binds and (clause := grounds.clause_of(fact.envelope)) is not None:
+        found.append(clause)
     for name in ("clause", "ground_clause"):
         clause = fact.event.__dict__.get(name)
         if isinstance(clause, str) and clause not in found:

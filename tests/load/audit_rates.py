@@ -22,8 +22,7 @@ from deploy.local.broker import LocalBroker
 from deploy.local.ports import free_ports
 from services.casebook.auditing import Report, gathered, judged
 from services.casebook.case_order import CaseOrder
-from services.casebook.cli.audit import GARBAGE_THRESHOLDS
-from services.casebook.cli.ledger import Scanned
+from services.casebook.cli.ledger import GARBAGE_THRESHOLDS, Scanned
 from services.casebook.cli.screen import Screen
 from services.casebook.evidence import Damage, LogRecord
 from services.casebook.grounds import Calendars, Grounds, People

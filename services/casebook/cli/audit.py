@@ -16,7 +16,7 @@ from services.casebook.auditing import Report, Stand, compared, gathered
 from services.casebook.case_document import case_file, written_document
 from services.casebook.case_order import CaseOrder
 from services.casebook.cli.exits import Failure, Status
-from services.casebook.cli.ledger import Scanned, take_in
+from services.casebook.cli.ledger import GARBAGE_THRESHOLDS, Scanned, take_in
 from services.casebook.cli.naming import case_id_of
 from services.casebook.cli.run import Run, run_of
 from services.casebook.cli.screen import Form
@@ -43,8 +43,6 @@ NOT_PROVEN: Final = (
     "Not proven: that nobody with all rights rewrote journals, log and projections alike."
     " Checkpoints that are signed and kept elsewhere would show it; there are none yet."
 )
-GARBAGE_THRESHOLDS: Final = (50_000, 20, 50)
-"""Reading makes very many short-lived objects and no cycles; Python's own 700 costs it a third."""
 _NAMES: Final = tuple(topic.name for topic in TOPICS)
 _STAGE_COLUMNS: Final = ("stage", "journal", "in_log", "newer")
 _FINDING_COLUMNS: Final = (

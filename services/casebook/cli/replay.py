@@ -4,6 +4,7 @@ It reads the log and writes nothing anywhere but what it is told to show.
 """
 
 import asyncio
+import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -19,7 +20,7 @@ import typer
 from services.casebook.case_document import Inspection, proven
 from services.casebook.case_order import CaseOrder
 from services.casebook.cli.exits import Status
-from services.casebook.cli.ledger import Scanned
+from services.casebook.cli.ledger import GARBAGE_THRESHOLDS, Scanned
 from services.casebook.cli.naming import case_id_of, moment_of
 from services.casebook.cli.run import Run, run_of
 from services.casebook.cli.screen import Form
@@ -106,6 +107,7 @@ def replay(
     wanted = Wanted(procedure, office, executor, outcome, _moment(since), _moment(until))
     only = None if case is None else CaseId(UUID(case_id_of(run, case)))
     began = process_time()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     with ExitStack() as stack:
         out = sys.stdout if inspection is None else None
         if inspection is not None:
@@ -123,6 +125,7 @@ def replay(
         run.screen.rows(output.rows, _COLUMNS, empty="no fact differs")
         if output.left_out:
             run.screen.complain(f"{output.left_out} more are not shown: -o jsonl shows all")
+    if run.screen.form is Form.TABLE or (run.screen.form is Form.JSON and inspection is not None):
         run.screen.record(_values(totals))
     if totals.verdicts[Verdict.DIFFERS.value]:
         raise typer.Exit(Status.DIFFERENCES)
