@@ -18,7 +18,8 @@ from joserfc.jwk import KeySet, OKPKey
 from deploy.local.ports import free_ports
 from services.casebook import offsets
 from services.casebook.arrivals import Arrival, arrival_of, raw_of
-from services.casebook.following import MIGRATIONS, Follower, Source
+from services.casebook.following import Follower, Source
+from services.casebook.schemas import MIGRATIONS
 from services.casebook.settings import Settings
 from services.casebook.wiring import make_app
 from shared.http.tokens import issue
@@ -39,6 +40,7 @@ FOLDED = {
     "timeline": "*",
     "waiting": "*",
     "parked": "*",
+    "setbacks": "*",
     "members": "*",
     "absences": "*",
     "acting": "*",

@@ -199,7 +199,8 @@ class LocalBroker:
 
     def _format(self) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster)
+        # In one word: an id may begin with a dash.
+        tool = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}")
         java, *rest = self._java(*tool, "--config", str(self._configuration))
         rest = [option for option in rest if not option.startswith("-XX:AOTCacheOutput")]
         done = subprocess.run(

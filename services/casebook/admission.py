@@ -7,7 +7,7 @@ although the case is parked: casebook looks at the record again, or skips it, an
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.casebook.arrivals import Arrival, Fault, Place
 from services.casebook.standing import Standing
@@ -30,13 +30,21 @@ WAITING_MAX: Final = 500
 _SOURCES: Final = frozenset(source.value for source in Source)
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A fact that was applied: the `place`-th of its case."""
+class Told(NamedTuple):
+    """A fact that was applied: the `place`-th of its case, with the record at `effective`."""
 
     fact: Fact
     arrival: Arrival
     place: int
+    effective: int
+
+
+class Setback(NamedTuple):
+    """A case was parked with the record at one offset, until it flowed again with another."""
+
+    since: int
+    until: int | None
+    reason: str
 
 
 @dataclass(slots=True)
@@ -55,10 +63,18 @@ class CaseFile:
     queue: list[Arrival] = field(default_factory=list)
     queue_loaded: bool = True
     told: list[Told] = field(default_factory=list)
+    stands: tuple[int, int, int] | None = None
+    """Partition and offset of the last one, and with which record it took effect; None: none was
+    applied in this transaction."""
+    parked_since: int | None = None
+    setbacks: dict[int, Setback] = field(default_factory=dict)
+    """Those that began or ended in this transaction, by their beginning."""
+    at: int = 0
+    """The offset of the record that is being admitted: what is applied takes effect with it."""
     places: int | None = None
     """How many places of all sources are taken; counted when first needed."""
-    last: Arrival | None = None
-    """The last record of this transaction that changed the case or its parking."""
+    last: tuple[str, int, int] | None = None
+    """The place of the last record of this transaction that changed the case or its parking."""
 
     @property
     def flows(self) -> bool:
@@ -73,15 +89,14 @@ class CaseFile:
 
 def admit(file: CaseFile, arrival: Arrival) -> None:
     """Take in one record of the case."""
+    file.at = arrival.raw.offset
     if file.flows:
         _take(file, arrival)
-        return
-    if _is_repeated(file, arrival):
-        return
-    file.queue.append(arrival)
-    file.last = arrival
-    if arrival.resolves is not None:
-        retry(file)
+    elif not _is_repeated(file, arrival):
+        file.queue.append(arrival)
+        file.last = arrival.raw.place
+        if arrival.resolves is not None:
+            retry(file, arrival)
 
 
 def needs_queue(file: CaseFile, arrivals: Iterable[Arrival]) -> bool:
@@ -89,16 +104,20 @@ def needs_queue(file: CaseFile, arrivals: Iterable[Arrival]) -> bool:
     return file.parked is not None and any(each.resolves is not None for each in arrivals)
 
 
-def retry(file: CaseFile) -> None:
+def retry(file: CaseFile, cause: Arrival | None = None) -> None:
     """Look again at every parked record in order, without those that an operator skipped.
 
     What fails again parks the case again, with all later ones behind it. The queue is loaded.
+    When no record is the cause but a newer build, each takes effect where it stands: as if this
+    build had read it then.
     """
-    queue, file.queue, file.parked = file.queue, [], None
+    queue, file.queue = file.queue, []
+    _unpark(file, cause)
     for arrival in queue:
         if arrival.resolves is not None:
             _remember_skipped(file, arrival.resolves)
     for arrival in queue:
+        file.at = (cause or arrival).raw.offset
         if file.flows:
             _take(file, arrival)
         else:
@@ -142,10 +161,11 @@ def _apply(file: CaseFile, arrival: Arrival, fact: Fact) -> None:
     except Exception as error:  # noqa: BLE001 -- a bug in a fold parks the case, not the stream
         _park(file, arrival, Fault.UNFOLDABLE.saying(type(error).__name__))
         return
-    file.last = arrival
+    file.last = arrival.raw.place
     file.seen = applied(file.seen, fact.envelope.source, fact.envelope.event_id)
     file.places = _count(file.seen) if file.places is None else file.places + 1
-    file.told.append(Told(fact, arrival, file.places))
+    file.told.append(Told(fact, arrival, file.places, file.at))
+    file.stands = (*arrival.position, file.at)
     if arrival.resolves is not None:
         _go_on_without(file, arrival.resolves)
 
@@ -195,15 +215,26 @@ def _is_skipped(file: CaseFile, arrival: Arrival) -> bool:
 
 def _pass_over(file: CaseFile, arrival: Arrival) -> None:
     """Leave a record out; its place counts as told, and so do those before it (D7)."""
-    file.last = arrival
+    file.last = arrival.raw.place
     if arrival.place is not None:
         file.seen, file.places = passed_over(file.seen, *arrival.place), None
         _wake(file, arrival.place.source)
 
 
 def _park(file: CaseFile, arrival: Arrival, reason: str) -> None:
-    file.parked, file.last = reason, arrival
+    file.parked, file.last = reason, arrival.raw.place
     file.queue.append(arrival)
+    file.parked_since = file.at
+    file.setbacks[file.at] = Setback(file.at, None, reason)
+
+
+def _unpark(file: CaseFile, cause: Arrival | None) -> None:
+    since, reason = file.parked_since, file.parked
+    if since is not None and reason is not None:
+        # For a build that no record had to tell, the case was never parked.
+        until = cause.raw.offset if cause is not None else since
+        file.setbacks[since] = Setback(since, until, reason)
+    file.parked = file.parked_since = None
 
 
 def _contradiction(place: Place) -> str:

@@ -7,7 +7,6 @@ import base64
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
@@ -69,8 +68,7 @@ class LogRecord(Protocol):
     def headers(self) -> Headers: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(NamedTuple):
     """A record exactly as it came. `logged_at` is when the broker appended it."""
 
     topic: str
@@ -81,9 +79,13 @@ class Raw:
     headers: Headers
     value: bytes | None
 
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """Topic, partition, offset."""
+        return self.topic, self.partition, self.offset
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+
+class Arrival(NamedTuple):
     """A record with what could be read of it: a fact, or a fault."""
 
     raw: Raw
@@ -105,7 +107,7 @@ class Arrival:
 
     def failing(self, fault: str) -> "Arrival":
         """The same record, found to be at fault later than at reading."""
-        return replace(self, fact=None, fault=fault)
+        return self._replace(fact=None, fault=fault)
 
 
 def raw_of(record: LogRecord) -> Raw:

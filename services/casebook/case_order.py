@@ -28,10 +28,8 @@ _RECORD_BYTES: Final = 250
 """What a record takes in memory beside its own bytes, about."""
 
 _Written = tuple[bytes, bytes]
-_Headers = tuple[tuple[str, bytes | None], ...]
-_Parts = tuple[str, int, int, bytes | None, _Headers, bytes | None, int]
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final = msgspec.msgpack.Decoder(_Parts)
+_DECODER: Final = msgspec.msgpack.Decoder(LogRecord)
 
 
 class CaseOrder:
@@ -53,11 +51,7 @@ class CaseOrder:
 
     def take(self, record: LogRecord) -> None:
         """One more record, in whatever order."""
-        parts: _Parts = (
-            record.topic, record.partition, record.offset, record.key, record.headers,
-            record.value, record.timestamp,
-        )  # fmt: skip
-        written = _ENCODER.encode(parts)
+        written = _ENCODER.encode(record)
         self._run.append((_place_of(record), written))
         self.records += 1
         self._run_bytes += len(written) + _RECORD_BYTES
@@ -70,7 +64,7 @@ class CaseOrder:
         runs: list[Iterable[_Written]] = [_read(file) for file in self._files]
         merged = heapq.merge(*runs, self._run)
         for case_id, written in groupby(merged, key=_case_in):
-            yield CaseId(UUID(bytes=case_id)), [_record(text) for _, text in written]
+            yield CaseId(UUID(bytes=case_id)), [_DECODER.decode(text) for _, text in written]
 
     def _spill(self) -> None:
         self._run.sort()
@@ -112,10 +106,6 @@ _PLACE_BYTES: Final = 16 + 1 + 2 + _OFFSET_BYTES
 
 def _case_in(written: _Written) -> bytes:
     return written[0][:16]
-
-
-def _record(written: bytes) -> LogRecord:
-    return LogRecord(*_DECODER.decode(written))
 
 
 def _read(file: Path) -> Iterator[_Written]:

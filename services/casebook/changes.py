@@ -1,12 +1,14 @@
 """Which cases changed, numbered in the order of the commits: what the live feed tells (D15)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.casebook.admission import CaseFile
+from shared.messaging.log import Place as Partition
 from shared.postgres.pool import Connection
+from shared.postgres.schema import checked_schema
 
 KEPT: Final = 100_000
 """How many changes are remembered; who was away for more reloads."""
@@ -20,16 +22,28 @@ SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::small
 """
 _FORGET: Final = "DELETE FROM changes WHERE change <= (SELECT last FROM feed) - $1"
 _NOW: Final = """
-SELECT generation, last, coalesce((SELECT min(change) FROM changes), last + 1) AS oldest
-FROM feed
+SELECT generation, last, coalesce((SELECT min(change) FROM {0}changes), last + 1) AS oldest
+FROM {0}feed
 """
 _AFTER: Final = """
-SELECT change, case_id, office, topic, partition, "offset" FROM changes
+SELECT change, case_id, office, topic, partition, "offset" FROM {0}changes
 WHERE change > $1 AND change <= $2 ORDER BY change LIMIT $3
 """
 _AFTER_IN_OFFICE: Final = """
-SELECT change, case_id, office, topic, partition, "offset" FROM changes
+SELECT change, case_id, office, topic, partition, "offset" FROM {0}changes
 WHERE change > $1 AND change <= $2 AND office = $4 ORDER BY change LIMIT $3
+"""
+_HEARD: Final = """
+SELECT bool_and(told_from <= coalesce(heard.next, 0)) FROM offsets
+LEFT JOIN unnest($1::text[], $2::smallint[], $3::bigint[]) AS heard (topic, partition, next)
+       ON heard.topic = offsets.topic AND heard.partition = offsets.partition
+"""
+_SINCE: Final = """
+SELECT change, case_id, office, topic, partition, "offset" FROM changes
+JOIN unnest($1::text[], $2::smallint[], $3::bigint[]) AS heard (topic, partition, next)
+     USING (topic, partition)
+WHERE "offset" >= next AND change <= $4 AND ($5::text IS NULL OR office = $5)
+ORDER BY change LIMIT $6
 """
 
 
@@ -54,13 +68,17 @@ class Reach:
     oldest: int
 
 
+class Span(NamedTuple):
+    """Changes after one number, up to another, and how many of them."""
+
+    after: int
+    to: int
+    most: int
+
+
 async def record(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Number the cases that this batch changed; in its transaction, as its last statement."""
-    rows = [
-        (file.case_id, file.office, file.last.raw.topic, *file.last.position)
-        for file in files
-        if file.last is not None
-    ]
+    rows = [(file.case_id, file.office, *file.last) for file in files if file.last is not None]
     if not rows:
         return
     last = int(await connection.fetchval(_NUMBER, len(rows)))
@@ -73,18 +91,47 @@ async def forget_old(connection: Connection, kept: int = KEPT) -> None:
     await connection.execute(_FORGET, kept)
 
 
-async def reach(connection: Connection) -> Reach:
-    """Where the changes stand now."""
-    [row] = await connection.fetch(_NOW)
+async def reach(connection: Connection, schema: str | None = None) -> Reach:
+    """Where the changes stand now; of the live tables, or in another schema."""
+    [row] = await connection.fetch(_NOW.format(_prefix(schema)))
     return Reach(row["generation"], row["last"], row["oldest"])
 
 
 async def after(
-    connection: Connection, number: int, *, to: int, most: int, office: str | None = None
+    connection: Connection,
+    span: Span,
+    *,
+    office: str | None = None,
+    schema: str | None = None,
 ) -> list[Change]:
     """The changes after one number up to another, of one office or of all."""
     if office is None:
-        rows = await connection.fetch(_AFTER, number, to, most)
+        rows = await connection.fetch(_AFTER.format(_prefix(schema)), *span)
     else:
-        rows = await connection.fetch(_AFTER_IN_OFFICE, number, to, most, office)
+        rows = await connection.fetch(_AFTER_IN_OFFICE.format(_prefix(schema)), *span, office)
     return [Change(*row.values()) for row in rows]
+
+
+async def since(
+    connection: Connection,
+    heard: Mapping[Partition, int],
+    *,
+    to: int,
+    most: int,
+    office: str | None = None,
+) -> list[Change] | None:
+    """What has changed behind these places of the log, which other tables had been folded to.
+
+    None: it cannot be told, since these tables were folded in bulk beyond them.
+    """
+    places = [(*place, following) for place, following in sorted(heard.items())]
+    columns = [list(column) for column in zip(*places, strict=True)] or [[], [], []]
+    if not await connection.fetchval(_HEARD, *columns):
+        return None
+    return [
+        Change(*row.values()) for row in await connection.fetch(_SINCE, *columns, to, office, most)
+    ]
+
+
+def _prefix(schema: str | None) -> str:
+    return "" if schema is None else f"{checked_schema(schema)}."

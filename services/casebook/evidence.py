@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from msgspec import Struct
+
 from shared.events.envelope import chain_hash
 from shared.identifiers import DEPARTMENT, CaseId, Source
 from shared.messaging.topics import CASE_EVENTS, DEPARTMENT_EVENTS
@@ -62,9 +64,8 @@ class Finding:
     """Of another table: `schema.table key column`."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogRecord:
-    """A record of the log as it came."""
+class LogRecord(Struct, frozen=True, array_like=True, gc=False):
+    """A record of the log as it came. A struct: very many are made, written aside and read back."""
 
     topic: str
     partition: int
@@ -116,9 +117,8 @@ class Recorded:
         return chain_hash(self.attributes, self.data.encode())
 
 
-@dataclass(slots=True)
-class Told:
-    """A fact of the log, kept as small as it can be: there are very many."""
+class Told(Struct, gc=False):
+    """A fact of the log, kept as small as it can be."""
 
     event_id: str
     digest: bytes

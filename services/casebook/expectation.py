@@ -53,6 +53,12 @@ def _parked(file: CaseFile) -> Iterable[Row]:
         yield (*key, file.case_id, pack_headers(raw.headers), raw.value, reason)
 
 
+def _setbacks(file: CaseFile) -> Iterable[Row]:
+    for each in file.setbacks.values():
+        if each.since != each.until:  # one that lasted for no record was none
+            yield file.case_id, each.since, each.until, each.reason
+
+
 def _of_department(name: str) -> Callable[[CaseFile], Iterable[Row]]:
     return lambda file: department.rows_of(file.told)[name]
 
@@ -67,6 +73,7 @@ TABLES: Final = (
         3,
         lambda file: (timeline.row_of(file, told) for told in file.told),
     ),
+    Table("setbacks", ("case_id", "since", "until", "reason"), 2, _setbacks),
     Table("waiting", ("case_id", "source", "sequence", *_AT, "headers", "value"), 3, _waiting),
     Table("parked", (*_AT, "case_id", "headers", "value", "reason"), 3, _parked),
     *(

@@ -1,7 +1,9 @@
 """The live feed: server-sent events that say which cases changed, never what is in them (D15).
 
 A client resumes with `Last-Event-ID`, `generation:change`, and misses nothing. When it was away
-too long, reads too slowly, or the read side was rebuilt, it is told to `reload`.
+too long or reads too slowly, it is told to `reload`. When other tables became the live ones, it
+goes on in them by the places of the log that were told, and misses nothing either; it reloads only
+if they do not know what changed since.
 """
 
 import asyncio
@@ -12,12 +14,12 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.casebook import changes
-from services.casebook.changes import Change, Reach
+from services.casebook import changes, offsets
+from services.casebook.changes import Change, Reach, Span
+from services.casebook.schemas import Schemas, asking, exists
 from services.casebook.tailing import Tail
 from shared.errors import Unavailable
-from shared.postgres.faults import reachable
-from shared.postgres.pool import Pool
+from shared.postgres.pool import Connection, Pool
 
 QUEUE_MAX: Final = 256
 """Messages that may wait for one client; one more, and it is told to reload."""
@@ -60,7 +62,8 @@ class _Client:
 class Feed:
     """All streams of this process, fed by one tail."""
 
-    def __init__(self, pool: Pool, tail: Tail, *, clients_max: int) -> None:
+    def __init__(self, pool: Pool, tail: Tail, schemas: Schemas, *, clients_max: int) -> None:
+        self._schemas = schemas
         self._pool = pool
         self._tail = tail
         self._clients_max = clients_max
@@ -109,30 +112,61 @@ class Feed:
         self, client: _Client, start: Reach, last_id: str | None
     ) -> AsyncIterator[bytes]:
         """What a returning client missed, or where a new one stands."""
-        number = _number(last_id, start)
         if last_id is None:
             yield _message("connected", start, {})
             return
-        missed: list[Change] | None = None
-        if number is not None:
-            missed = await self._missed(client, number, start.last)
-        if missed is None or len(missed) > CATCH_UP_MAX:
+        missed = await self._missed(client, last_id, start)
+        if missed is None or sum(len(told) for _, told in missed) > CATCH_UP_MAX:
             yield _message("reload", start, {})
             return
-        for message in _messages(missed, start.generation):
-            yield message
+        for generation, told in missed:
+            for message in _messages(told, generation):
+                yield message
         yield _message("connected", start, {})
 
-    async def _missed(self, client: _Client, number: int, to: int) -> list[Change] | None:
-        """What changed since a number; None when the database cannot be asked now."""
+    async def _missed(
+        self, client: _Client, last_id: str, start: Reach
+    ) -> list[tuple[str, Sequence[Change]]] | None:
+        """What changed since, by generation; None when that cannot be said, or not now."""
         try:
-            with reachable("the read side"):
-                async with self._pool.acquire() as connection:
-                    return await changes.after(
-                        connection, number, to=to, most=CATCH_UP_MAX + 1, office=client.office
-                    )
+            with asking():
+                async with (
+                    self._pool.acquire() as connection,
+                    connection.transaction(isolation="repeatable_read", readonly=True),
+                ):
+                    if (await changes.reach(connection)).generation != start.generation:
+                        return None  # other tables became the live ones just now
+                    number = _number(last_id, start)
+                    if number is None:
+                        return await self._missed_before(connection, client, last_id, start)
+                    span = Span(number, start.last, CATCH_UP_MAX + 1)
+                    told = await changes.after(connection, span, office=client.office)
+                    return [(start.generation, told)]
         except Unavailable:
             return None
+
+    async def _missed_before(
+        self, connection: Connection, client: _Client, last_id: str, start: Reach
+    ) -> list[tuple[str, Sequence[Change]]] | None:
+        """The same of a client that stands in the tables from before a swap, if they are kept."""
+        kept = self._schemas.before
+        if not await exists(connection, kept):
+            return None
+        before = await changes.reach(connection, kept)
+        number = _number(last_id, before)
+        if number is None:
+            return None
+        most = CATCH_UP_MAX + 1
+        told = await changes.after(
+            connection, Span(number, before.last, most), office=client.office, schema=kept
+        )
+        heard = await offsets.reached(connection, kept)
+        rest = await changes.since(
+            connection, heard, to=start.last, most=most, office=client.office
+        )
+        if rest is None:
+            return None
+        return [(before.generation, told), (start.generation, rest)]
 
     def _waiting(self, client: _Client) -> list[bytes]:
         """All that is queued, or the one word that it was too much."""

@@ -1,20 +1,21 @@
 """One poll of the log is one transaction: the reading rule, the projections, the offsets (D5, D6).
 
-Nothing here knows Kafka: a rebuild into another schema folds with the same function.
+Nothing here knows Kafka: a rebuild into another schema folds with the same functions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import asyncpg
 import structlog
 
-from services.casebook import aside, changes, offsets
+from services.casebook import aside, changes, offsets, setbacks
 from services.casebook.admission import CaseFile, admit, needs_queue, retry
 from services.casebook.arrivals import Arrival, Fault
 from services.casebook.bulk import Row, copied
 from services.casebook.projections import department, status, timeline
+from services.casebook.schemas import hold_pointer
 from services.casebook.standing import Standing
 from shared.identifiers import CaseId
 from shared.messaging.reading import read_seen, written_seen
@@ -23,17 +24,18 @@ from shared.postgres.pool import Connection
 _log = structlog.get_logger()
 
 # What one record can do to a whole transaction: values that the tables do not take.
-_BAD_VALUES: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+BAD_VALUES: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 _LOAD: Final = """
-SELECT case_id, seen, standing, parked, waits FROM cases WHERE case_id = ANY ($1::uuid[])
+SELECT case_id, seen, standing, parked, parked_since, waits FROM cases
+WHERE case_id = ANY ($1::uuid[])
 """
-COLUMNS: Final = ("case_id", "seen", "standing", "parked", "waits")
+COLUMNS: Final = ("case_id", "seen", "standing", "parked", "parked_since", "waits")
 _SAVE: Final = """
-INSERT INTO cases (case_id, seen, standing, parked, waits)
-SELECT case_id, seen, standing, parked, waits FROM fresh
+INSERT INTO cases (case_id, seen, standing, parked, parked_since, waits)
+SELECT case_id, seen, standing, parked, parked_since, waits FROM fresh
 ON CONFLICT (case_id) DO UPDATE SET seen = excluded.seen, standing = excluded.standing,
-    parked = excluded.parked, waits = excluded.waits
+    parked = excluded.parked, parked_since = excluded.parked_since, waits = excluded.waits
 """
 _PARKED_CASES: Final = """
 SELECT case_id FROM cases WHERE parked IS NOT NULL AND ($1::uuid IS NULL OR case_id > $1)
@@ -45,7 +47,9 @@ ORDER BY case_id LIMIT $2
 class Desk:
     """The cases of one transaction in memory, and what stood aside of them before."""
 
-    files: dict[CaseId, CaseFile]
+    files: dict[CaseId, CaseFile] = field(default_factory=dict)
+    known: set[CaseId] = field(default_factory=set)
+    """Those that have rows already."""
     waited: list[Arrival] = field(default_factory=list)
     reopened: list[CaseId] = field(default_factory=list)
     newly_parked: int = 0
@@ -64,6 +68,7 @@ async def fold(connection: Connection, arrivals: Sequence[Arrival]) -> int:
         asyncpg.PostgresError, OSError: the database; nothing was folded.
     """
     async with connection.transaction():
+        await hold_pointer(connection)
         desks = await _fold_or_halve(connection, arrivals)
         await offsets.move(connection, arrivals)
         for desk in desks:
@@ -77,16 +82,19 @@ async def retry_parked(connection: Connection, after: CaseId | None, most: int) 
     Returns the last case looked at, or None when there are no more.
     """
     async with connection.transaction():
+        await hold_pointer(connection)
         case_ids = [CaseId(row[0]) for row in await connection.fetch(_PARKED_CASES, after, most)]
         if not case_ids:
             return None
         try:
             async with connection.transaction():
-                desk = await _load(connection, case_ids, reopened=case_ids)
+                desk = Desk()
+                await load(connection, desk, case_ids)
+                await open_queues(connection, desk, case_ids)
                 for file in desk.ordered:
                     retry(file)
                 await _write(connection, desk)
-        except _BAD_VALUES as fault:
+        except BAD_VALUES as fault:
             # They stay as they were: parked.
             _log.warning("parked_cases_stay", cases=len(case_ids), fault=type(fault).__name__)
             return case_ids[-1]
@@ -99,7 +107,7 @@ async def _fold_or_halve(connection: Connection, arrivals: Sequence[Arrival]) ->
     try:
         async with connection.transaction():
             return [await _fold(connection, arrivals)]
-    except _BAD_VALUES as fault:
+    except BAD_VALUES as fault:
         if len(arrivals) > 1:
             middle = len(arrivals) // 2
             first = await _fold_or_halve(connection, arrivals[:middle])
@@ -113,7 +121,21 @@ async def _fold(connection: Connection, arrivals: Sequence[Arrival]) -> Desk:
     by_case: dict[CaseId, list[Arrival]] = {}
     for arrival in arrivals:
         by_case.setdefault(arrival.case_id, []).append(arrival)
-    desk = await _load_for(connection, by_case)
+    desk = Desk()
+    await load(connection, desk, list(by_case))
+    await take(connection, desk, by_case)
+    await _write(connection, desk)
+    return desk
+
+
+async def take(
+    connection: Connection, desk: Desk, by_case: Mapping[CaseId, Sequence[Arrival]]
+) -> None:
+    """Admit records to cases that lie on the desk; nothing is written."""
+    reopened = [
+        case_id for case_id, mine in by_case.items() if needs_queue(desk.files[case_id], mine)
+    ]
+    await open_queues(connection, desk, reopened)
     for case_id, mine in by_case.items():
         file = desk.files[case_id]
         flowed = file.parked is None
@@ -122,61 +144,70 @@ async def _fold(connection: Connection, arrivals: Sequence[Arrival]) -> Desk:
         if flowed and file.parked is not None:
             desk.newly_parked += 1
             _log.warning("casebook_parked", case=str(case_id), reason=file.parked)
-    await _write(connection, desk)
-    return desk
 
 
-async def _load_for(connection: Connection, by_case: dict[CaseId, list[Arrival]]) -> Desk:
-    desk = await _load(connection, list(by_case), reopened=())
-    reopened = [
-        file.case_id for file in desk.files.values() if needs_queue(file, by_case[file.case_id])
-    ]
-    await _open_queues(connection, desk, reopened)
-    return desk
-
-
-async def _load(
-    connection: Connection, case_ids: Sequence[CaseId], reopened: Sequence[CaseId]
-) -> Desk:
-    """The cases with what waits in them, and with the parked records of those `reopened`."""
-    desk = Desk({case_id: CaseFile(case_id) for case_id in case_ids})
+async def load(connection: Connection, desk: Desk, case_ids: Sequence[CaseId]) -> None:
+    """Put cases on the desk that do not lie there, with what waits in them."""
+    desk.files.update((case_id, CaseFile(case_id)) for case_id in case_ids)
     waits = []
     for row in await connection.fetch(_LOAD, case_ids):
         file = desk.files[row["case_id"]]
+        desk.known.add(file.case_id)
         file.seen = read_seen(row["seen"])
         file.standing = Standing.read(row["standing"])
         file.parked, file.queue_loaded = row["parked"], row["parked"] is None
+        file.parked_since = row["parked_since"]
         if row["waits"]:
             waits.append(file.case_id)
-    desk.waited = await aside.load_waiting(connection, waits)
-    for arrival in desk.waited:
+    waited = await aside.load_waiting(connection, waits)
+    desk.waited += waited
+    for arrival in waited:
         if arrival.place is not None:
             source, sequence, _ = arrival.place
             desk.files[arrival.case_id].waiting[source, sequence] = arrival
-    await _open_queues(connection, desk, reopened)
-    return desk
 
 
-async def _open_queues(connection: Connection, desk: Desk, case_ids: Sequence[CaseId]) -> None:
-    desk.reopened.extend(case_ids)
-    for case_id in case_ids:
-        desk.files[case_id].queue_loaded = True
-    for arrival in await aside.load_parked(connection, case_ids):
-        desk.files[arrival.case_id].queue.append(arrival)
+async def open_queues(connection: Connection, desk: Desk, case_ids: Sequence[CaseId]) -> None:
+    """Put the parked records of cases before those that came since."""
+    closed = [case_id for case_id in case_ids if not desk.files[case_id].queue_loaded]
+    desk.reopened += closed
+    parked = await aside.load_parked(connection, closed)
+    for case_id in closed:
+        file = desk.files[case_id]
+        file.queue_loaded = True
+        file.queue = [each for each in parked if each.case_id == case_id] + file.queue
 
 
 async def _write(connection: Connection, desk: Desk) -> None:
     """Everything that changed, each table by one bulk statement, in key order."""
     files = desk.ordered
-    await aside.keep_waiting(connection, files, desk.waited)
-    await aside.keep_parked(connection, files, desk.reopened)
-    await copied(connection, "cases", COLUMNS, [row_of(file) for file in files], _SAVE)
-    await status.project(connection, files)
+    await keep_aside(connection, desk)
+    await keep(connection, files)
     await timeline.project(connection, files)
     await department.project(connection, files)
 
 
+async def keep_aside(connection: Connection, desk: Desk) -> None:
+    """What waits and what is parked, and since when."""
+    files = desk.ordered
+    await aside.keep_waiting(connection, files, desk.waited)
+    await aside.keep_parked(connection, files, desk.reopened)
+    await setbacks.keep(connection, files)
+
+
+async def keep(connection: Connection, files: Sequence[CaseFile]) -> None:
+    """The cases as folded so far, and where they stand, over what was kept of them before."""
+    await copied(connection, "cases", COLUMNS, [row_of(file) for file in files], _SAVE)
+    await status.project(connection, files)
+
+
 def row_of(file: CaseFile) -> Row:
     """What is remembered of a case."""
-    seen, standing = written_seen(file.seen), file.standing.written()
-    return file.case_id, seen, standing, file.parked, len(file.waiting)
+    return (
+        file.case_id,
+        written_seen(file.seen),
+        file.standing.written(),
+        file.parked,
+        file.parked_since,
+        len(file.waiting),
+    )

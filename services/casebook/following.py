@@ -11,14 +11,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib.resources import files
 from typing import Final
 
 import asyncpg
 import structlog
 
-from services.casebook import changes, folding, offsets
+from services.casebook import changes, folding, offsets, rebuilding
 from services.casebook.arrivals import Arrival, arrival_of, raw_of
+from services.casebook.rebuilding import CannotRebuild, Site
+from services.casebook.schemas import CHANNEL, MIGRATIONS, Schemas, exists
 from shared.clock import now
 from shared.errors import Conflict, Unavailable
 from shared.identifiers import CaseId
@@ -32,10 +33,7 @@ from shared.postgres.pool import Connection, Pool, connect
 
 _log = structlog.get_logger()
 
-MIGRATIONS: Final = files("services.casebook") / "migrations"
 BATCH_MAX: Final = 2_000
-CHANNEL: Final = "casebook_changes"
-"""Told after each commit; with the schema's name behind it."""
 
 _LOCK: Final = 0x71797A66
 """The first half of the lock's key ("qyzf"); the second is the hash of the schema's name."""
@@ -78,6 +76,11 @@ class Follower:
         self.leads = False
         self._worked = False
 
+    @property
+    def bootstrap(self) -> str:
+        """Where the log is."""
+        return self._source.bootstrap
+
     def is_stuck(self) -> bool:
         """No sign of life for longer than everything here may take."""
         return time.monotonic() - self._touched > _STUCK_S
@@ -99,6 +102,11 @@ class Follower:
                 _log.warning("folding_overtaken")
             except Unavailable as fault:
                 _log.warning("folding_waits", what=fault.what)
+            except CannotRebuild as fault:
+                _log.warning("folding_waits", what=str(fault))
+            except asyncpg.UndefinedTableError:
+                # Dropped under us: the next attempt sees what is there.
+                _log.warning("tables_lost")
             except Exception:  # noqa: BLE001 -- the next attempt starts from what is committed
                 _log.exception("folding_starts_again")
             back_off_s = 0.2 if self._has_worked() else min(back_off_s * 2, _BACK_OFF_S_MAX)
@@ -134,6 +142,9 @@ class Follower:
         """Fold until something fails."""
         source = self._source
         with reachable("the read side"):
+            if not await exists(lock, source.schema):
+                _log.warning("folding_anew", schema=source.schema)
+                await rebuilding.renew(self._site(), "there were no tables", self._touch)
             await migrate(lock, MIGRATIONS, source.schema)
             async with self._pool.acquire() as connection:
                 folded = await offsets.load(connection)
@@ -143,6 +154,14 @@ class Follower:
             await self._retry_parked()
             _log.info("folding", replica=source.replica)
             await self._follow(log, lock, {at: each.next for at, each in folded.items()})
+
+    def _site(self) -> Site:
+        source = self._source
+        name = f"casebook-{source.replica}-anew"
+        return Site(source.bootstrap, source.database_url, Schemas(source.schema), name)
+
+    def _touch(self) -> None:
+        self._touched = time.monotonic()
 
     async def _follow(self, log: Log, lock: Connection, reached: dict[Partition, int]) -> None:
         looked = 0.0

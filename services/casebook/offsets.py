@@ -1,7 +1,7 @@
 """How far the log is folded, and the last record by which the log is known again (D5, D18)."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,6 +14,7 @@ from shared.messaging.log import Log
 from shared.messaging.log import Place as Partition
 from shared.messaging.topics import TOPICS, partitions_of
 from shared.postgres.pool import Connection
+from shared.postgres.schema import checked_schema
 
 _KNOW_AGAIN_WAIT_S: Final = 20.0
 
@@ -39,6 +40,12 @@ _SEE: Final = """
 UPDATE offsets SET log_end = seen.log_end, seen_at = $4
 FROM unnest($1::text[], $2::smallint[], $3::bigint[]) AS seen (topic, partition, log_end)
 WHERE offsets.topic = seen.topic AND offsets.partition = seen.partition
+"""
+_REACHED: Final = "SELECT topic, partition, next FROM {}.offsets"
+_TELL_FROM: Final = """
+UPDATE offsets SET told_from = offsets.next
+FROM unnest($1::text[], $2::smallint[]) AS mine (topic, partition)
+WHERE offsets.topic = mine.topic AND offsets.partition = mine.partition
 """
 
 
@@ -70,6 +77,12 @@ async def load(connection: Connection) -> dict[Partition, Folded]:
     return found
 
 
+async def reached(connection: Connection, schema: str) -> dict[Partition, int]:
+    """The offset behind the last record folded of each partition, in some schema."""
+    rows = await connection.fetch(_REACHED.format(checked_schema(schema)))
+    return {(row["topic"], row["partition"]): row["next"] for row in rows}
+
+
 async def move(connection: Connection, arrivals: Sequence[Arrival]) -> None:
     """Stand behind these records, if nobody else has moved meanwhile.
 
@@ -82,6 +95,15 @@ async def move(connection: Connection, arrivals: Sequence[Arrival]) -> None:
         at = (arrival.raw.topic, arrival.raw.partition)
         first.setdefault(at, arrival)
         last[at] = arrival
+    await move_from(connection, first, last)
+
+
+async def move_from(
+    connection: Connection,
+    first: Mapping[Partition, Arrival],
+    last: Mapping[Partition, Arrival],
+) -> None:
+    """The same, by the first and the last record of each partition. Raises Conflict."""
     rows = [
         (
             *at,
@@ -98,6 +120,12 @@ async def move(connection: Connection, arrivals: Sequence[Arrival]) -> None:
     done = await connection.execute(_MOVE, *zip(*rows, strict=True))
     if done != f"UPDATE {len(rows)}":
         raise Conflict("the offsets have been moved by another replica")
+
+
+async def tell_from_here(connection: Connection, places: Iterable[Partition]) -> None:
+    """Note that changes of these partitions are told only from where they are folded to now."""
+    rows = sorted(places)
+    await connection.execute(_TELL_FROM, *zip(*rows, strict=True))
 
 
 async def see_ends(connection: Connection, ends: Mapping[Partition, int], at: datetime) -> None:

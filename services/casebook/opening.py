@@ -14,6 +14,7 @@ import asyncpg
 import structlog
 
 from services.casebook import queries
+from services.casebook.schemas import asking
 from shared.clock import DEPARTMENT_ZONE, now
 from shared.errors import Because, Refused, Unavailable
 from shared.events.catalogue import BY_TYPE
@@ -21,7 +22,6 @@ from shared.events.event import ERASED
 from shared.events.upcasts import UPCASTS
 from shared.http.tokens import Caller
 from shared.identifiers import DEPARTMENT, CaseId, EventId, Role
-from shared.postgres.faults import reachable
 from shared.postgres.pool import Connection, Pool
 from shared.privacy.keys import Vault
 from shared.privacy.openings import Opener as Person
@@ -127,12 +127,12 @@ class Opener:
         began = now()
         ends: list[asyncpg.Record] = []
         while not ends or not await self._reached(pool, ends):
-            with reachable("the read side"):
+            with asking():
                 ends = ends or await pool.fetch(_ENDS, began)
             await asyncio.sleep(_WAIT_S)
         erased, after = 0, None
         while True:
-            with reachable("the read side"):
+            with asking():
                 rows = await pool.fetch(_ERASED_CASES, after, _ERASED_AT_ONCE)
             if not rows:
                 break
@@ -145,7 +145,7 @@ class Opener:
 
     async def _reached(self, pool: Pool, ends: Sequence[asyncpg.Record]) -> bool:
         rows = [tuple(row.values()) for row in ends]
-        with reachable("the read side"):
+        with asking():
             return bool(await pool.fetchval(_REACHED, *zip(*rows, strict=True)))
 
     async def open(self, blocks: Sequence[Block], person: Person) -> list[Private]:

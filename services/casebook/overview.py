@@ -16,7 +16,7 @@ from services.casebook.answers import (
     ParkedAnswer,
     Present,
 )
-from services.casebook.readers import After, Book, Colleague, Limit, Reader, key_of, scope
+from services.casebook.readers import After, Book, Colleague, Limit, Patient, Reader, key_of, scope
 from services.casebook.rendering import fresh_of, parked_of, partition_of
 from shared.clock import DEPARTMENT_ZONE, now
 from shared.http.positions import MinPosition
@@ -24,7 +24,7 @@ from shared.http.tokens import LIFETIME_MAX, Caller
 from shared.identifiers import Role
 from shared.privacy.openings import Purpose
 
-router = APIRouter(tags=["casebook"])
+router = APIRouter(tags=["casebook"], route_class=Patient)
 
 
 @router.get("/directory")

@@ -3,10 +3,10 @@
 `office` None means all offices: for operators. Everything else is of one office only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -21,24 +21,17 @@ GAP_SHOWN_S: Final = 60
 """A gap older than this is shown among the parked cases; it still heals by itself."""
 
 _ONE: Final = "SELECT * FROM status WHERE case_id = $1 AND ($2::text IS NULL OR office = $2)"
-_BY_NUMBER: Final = """
-SELECT * FROM status WHERE registration_number = $1 AND ($2::text IS NULL OR office = $2)
-ORDER BY case_id LIMIT $3
-"""
+_LISTED: Final = "SELECT * FROM status WHERE {} ORDER BY case_id DESC LIMIT $1"
 _PARKED_REASON: Final = "SELECT parked FROM cases WHERE case_id = $1"
 _TIMELINE: Final = """
 SELECT *, kind = 'statement' OR ($2::text[])[turn + 1] = source AS held
-FROM timeline WHERE case_id = $1 AND place > $3 ORDER BY place LIMIT $4
+FROM timeline WHERE case_id = $1 AND place > $3 AND ($5::bigint IS NULL OR effective < $5)
+ORDER BY place LIMIT $4
 """
 _TERMS: Final = """
 SELECT turn, source, kind, due_clause FROM timeline
-WHERE case_id = $1 AND due_clause IS NOT NULL AND kind <> 'statement' ORDER BY place LIMIT 1000
-"""
-_OF_APPLICANT: Final = """
-SELECT * FROM status
-WHERE applicant = $1 AND ($2::text IS NULL OR office = $2)
-  AND ($3::uuid IS NULL OR case_id < $3)
-ORDER BY case_id DESC LIMIT $4
+WHERE case_id = $1 AND due_clause IS NOT NULL AND kind <> 'statement'
+  AND ($2::bigint IS NULL OR effective < $2) ORDER BY place LIMIT 1000
 """
 _QUEUE: Final = """
 SELECT * FROM status
@@ -85,6 +78,50 @@ ORDER BY case_id LIMIT $3
 """
 
 
+Row: TypeAlias = asyncpg.Record | dict[str, Any]
+"""A row of status, as it is, or as it was and lies in no table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which cases are asked for; what is None does not matter."""
+
+    office: str | None = None
+    applicant: UUID | None = None
+    procedure: str | None = None
+    state: str | None = None
+    stage: str | None = None
+    executor: str | None = None
+    number: str | None = None
+    after: UUID | None = None
+
+    def condition(self, taken: int) -> tuple[str, list[object]]:
+        """In SQL, behind so many parameters: only what matters, so that its indexes are used."""
+        named = [(name, value) for name, value in self._equal().items() if value is not None]
+        terms = [f"{name} = ${taken + place}" for place, (name, _) in enumerate(named, start=1)]
+        values: list[object] = [value for _, value in named]
+        if self.after is not None:
+            values.append(self.after)
+            terms.append(f"case_id < ${taken + len(values)}")
+        return " AND ".join(terms) or "true", values
+
+    def lets_through(self, row: Row) -> bool:
+        """The same of a row that lies in no table."""
+        same = all(value in (None, row[name]) for name, value in self._equal().items())
+        return same and (self.after is None or row["case_id"] < self.after)
+
+    def _equal(self) -> Mapping[str, object]:
+        return {
+            "office": self.office,
+            "applicant": self.applicant,
+            "procedure": self.procedure,
+            "state": self.state,
+            "stage": self.stage,
+            "executor": self.executor,
+            "registration_number": self.number,
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Queue:
     """Which part of a queue is asked for."""
@@ -97,6 +134,14 @@ class Queue:
     after: tuple[datetime, UUID] | None = None
 
 
+class Span(NamedTuple):
+    """Facts after a place in a case, how many, and of records before an offset if one is named."""
+
+    after: int
+    most: int
+    before: int | None = None
+
+
 async def offsets(connection: Connection) -> list[asyncpg.Record]:
     """Per partition, how far it is folded."""
     return await connection.fetch(_OFFSETS)
@@ -107,11 +152,10 @@ async def case(connection: Connection, case_id: UUID, office: str | None) -> asy
     return await connection.fetchrow(_ONE, case_id, office)
 
 
-async def by_number(
-    connection: Connection, number: str, office: str | None
-) -> list[asyncpg.Record]:
-    """The cases under a registration number: one, unless somebody broke the rule."""
-    return await connection.fetch(_BY_NUMBER, number, office, LIST_MAX)
+async def listed(connection: Connection, wanted: Filter, most: int) -> list[asyncpg.Record]:
+    """Cases, the newest first; under one number: one, unless somebody broke the rule."""
+    condition, values = wanted.condition(taken=1)
+    return await connection.fetch(_LISTED.format(condition), most, *values)
 
 
 async def parked_reason(connection: Connection, case_id: UUID) -> str | None:
@@ -120,31 +164,22 @@ async def parked_reason(connection: Connection, case_id: UUID) -> str | None:
     return found
 
 
-async def timeline(
-    connection: Connection, case_id: UUID, path: Sequence[str], after: int, most: int
-) -> list[asyncpg.Record]:
+async def timeline(connection: Connection, case: Row, span: Span) -> list[asyncpg.Record]:
     """Facts of a case in their order, each with whether its source held the turn."""
-    return await connection.fetch(_TIMELINE, case_id, list(path), after, most)
+    case_id, path = case["case_id"], list(case["path"])
+    return await connection.fetch(_TIMELINE, case_id, path, span.after, span.most, span.before)
 
 
-async def step_clauses(
-    connection: Connection, case_id: UUID, path: Sequence[str]
-) -> dict[int, str]:
+async def step_clauses(connection: Connection, case: Row, before: int | None) -> dict[int, str]:
     """The clause under which each turn's step stands: the term that its holder was given."""
     found: dict[int, str] = {}
-    for row in await connection.fetch(_TERMS, case_id):
+    path = case["path"]
+    for row in await connection.fetch(_TERMS, case["case_id"], before):
         turn = row["turn"]
         if turn < len(path) and path[turn] == row["source"]:
             # A hand-off gives a term to the next holder; other facts name the one that runs.
             found[turn + (row["kind"] == "hand-off")] = row["due_clause"]
     return found
-
-
-async def of_applicant(
-    connection: Connection, applicant: UUID, office: str | None, after: UUID | None, most: int
-) -> list[asyncpg.Record]:
-    """A person's cases, the newest first."""
-    return await connection.fetch(_OF_APPLICANT, applicant, office, after, most)
 
 
 async def queue(connection: Connection, wanted: Queue, most: int) -> list[asyncpg.Record]:

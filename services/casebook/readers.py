@@ -1,26 +1,29 @@
 """Who reads, and what of it: roles, offices, lists to go on from, positions to wait for."""
 
+import asyncio
 import base64
 import binascii
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query, Request, Response
+from fastapi.routing import APIRoute
 
 from services.casebook.feed import Feed
 from services.casebook.following import Follower
 from services.casebook.opening import Opener
 from services.casebook.queries import LIST_MAX
+from services.casebook.schemas import Lost, asking
 from services.casebook.tailing import Tail
 from shared.errors import Because, Refused, Unavailable
 from shared.http.positions import LogPosition
 from shared.http.tokens import Caller, caller
 from shared.identifiers import Role
-from shared.postgres.faults import reachable
 from shared.postgres.pool import Connection, Pool
 from shared.privacy.keys import Vault
 from shared.procedures.catalogue import Catalogue
@@ -32,6 +35,9 @@ READERS: Final = (
     Role.MANAGEMENT,
     Role.OPERATOR,
 )
+ANEW_S_MAX: Final = 30.0
+"""How long a question waits while the tables are folded anew; after that it is 503, come again."""
+_ASK_AGAIN_S: Final = 0.1
 Reader = Annotated[Caller, caller(*READERS)]
 Colleague = Annotated[Caller, caller(*READERS, Role.ADMINISTRATOR)]
 Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
@@ -53,11 +59,31 @@ class Casebook:
 
     @asynccontextmanager
     async def reading(self, position: LogPosition | None = None) -> AsyncIterator[Connection]:
-        """A connection, once that position is folded. Raises Unavailable."""
+        """A connection, once that position is folded. Raises Lost, Unavailable."""
         await self.tail.folded(position, self.read_wait_s)
-        with reachable("the read side"):
+        with asking():
             async with self.pool.acquire(timeout=self.read_wait_s) as connection:
                 yield connection
+
+
+class Patient(APIRoute):
+    """Asks again when the tables are gone: they are folded anew and come back all at once (D14)."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler of a request; every question here may be asked twice."""
+        ask = super().get_route_handler()
+
+        async def patiently(request: Request) -> Response:
+            until = time.monotonic() + ANEW_S_MAX
+            while True:
+                try:
+                    return await ask(request)
+                except Lost:
+                    if time.monotonic() > until:
+                        raise
+                await asyncio.sleep(_ASK_AGAIN_S)
+
+        return patiently
 
 
 async def _casebook(request: Request) -> Casebook:

@@ -16,6 +16,7 @@ from services.casebook.answers import (
     TimelineFact,
 )
 from services.casebook.opening import Private
+from services.casebook.queries import Row
 from shared.messaging.topics import CASE_EVENTS
 
 
@@ -34,7 +35,7 @@ def fresh_of(rows: Sequence[asyncpg.Record]) -> Fresh:
     return Fresh(time=min(known) if complete else None, positions=positions)
 
 
-def status_of(row: asyncpg.Record, at: datetime) -> Status:
+def status_of(row: Row, at: datetime) -> Status:
     """A row of status as it is answered; late is also whose due has passed unsaid."""
     due = None
     due_at = row["due_at"]

@@ -1,6 +1,6 @@
 """What can be asked of casebook over HTTP. A caller sees the cases of the own office only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
@@ -9,21 +9,25 @@ from uuid import UUID
 import asyncpg
 from fastapi import APIRouter, Query
 
-from services.casebook import opening, queries
+from services.casebook import opening, past, queries
 from services.casebook.answers import (
     ApplicantQuestion,
     CaseAnswer,
     CasesAnswer,
     Count,
     CountsAnswer,
+    State,
     TimelineAnswer,
 )
+from services.casebook.moments import Then, fresh_at, turn
 from services.casebook.opening import Block
+from services.casebook.queries import Filter, Row, Span
 from services.casebook.readers import (
     After,
     Book,
     Casebook,
     Limit,
+    Patient,
     Reader,
     due_key,
     due_key_of,
@@ -33,14 +37,14 @@ from services.casebook.readers import (
 from services.casebook.rendering import fact_of, fresh_of, status_of
 from shared.clock import now
 from shared.errors import Because, Refused
-from shared.http.positions import MinPosition
+from shared.http.positions import LogPosition, MinPosition
 from shared.http.problems import Missing
 from shared.http.tokens import Caller
 from shared.identifiers import CaseId, EventId, RegistrationNumber, Role, Source, Step
 from shared.postgres.pool import Connection
 from shared.privacy.openings import Purpose
 
-router = APIRouter(tags=["casebook"])
+router = APIRouter(tags=["casebook"], route_class=Patient)
 
 QueueName = Literal["to-register", "to-assign", "to-draft", "to-sign", "to-issue"]
 _QUEUES: Final[Mapping[str, tuple[Source, frozenset[Role]]]] = MappingProxyType(
@@ -57,26 +61,50 @@ _TIMELINE_MAX: Final = 500
 
 @router.get("/cases")
 async def find_cases(
-    number: RegistrationNumber, book: Book, reader: Reader, min_position: MinPosition = None
+    *,
+    book: Book,
+    reader: Reader,
+    number: RegistrationNumber | None = None,
+    procedure: Annotated[str | None, Query(max_length=64)] = None,
+    state: State | None = None,
+    stage: Source | None = None,
+    executor: Annotated[str | None, Query(max_length=41)] = None,
+    after: After = None,
+    limit: Limit = 50,
+    min_position: MinPosition = None,
+    then: Then = None,
 ) -> CasesAnswer:
-    """The case under a registration number, if it is one of the caller's office."""
-    async with book.reading(min_position) as connection:
-        as_of = fresh_of(await queries.offsets(connection))
-        rows = await queries.by_number(connection, number, scope(reader))
-    at = now()
-    return CasesAnswer(cases=[status_of(row, at) for row in rows], next=None, as_of=as_of)
+    """Cases of the caller's office, the newest first; now, or as they stood at a moment."""
+    wanted = Filter(
+        office=scope(reader),
+        procedure=procedure,
+        state=state,
+        stage=stage,
+        executor=executor,
+        number=number,
+        after=key_of(after),
+    )
+    return await _listed(book, wanted, limit, min_position, then)
 
 
 @router.get("/cases/{case_id}")
 async def read_case(
-    case_id: UUID, book: Book, reader: Reader, min_position: MinPosition = None
+    case_id: UUID,
+    book: Book,
+    reader: Reader,
+    min_position: MinPosition = None,
+    then: Then = None,
 ) -> CaseAnswer:
-    """Where a case stands. Another office's case is not found."""
+    """Where a case stands, or stood at a moment. Another office's case is not found."""
     async with book.reading(min_position) as connection:
-        as_of = fresh_of(await queries.offsets(connection))
-        row = await _case(connection, case_id, reader)
-        parked = await queries.parked_reason(connection, case_id)
-    return CaseAnswer(case=status_of(row, now()), parked=parked, as_of=as_of)
+        as_of = fresh_at(then) if then else fresh_of(await queries.offsets(connection))
+        now_row = await _case(connection, case_id, reader)
+        row = await _then(connection, now_row, then)
+        if then is None:
+            parked = await queries.parked_reason(connection, case_id)
+        else:
+            parked = await past.parked_reason(connection, case_id, then.before[row["partition"]])
+    return CaseAnswer(case=status_of(row, then.at if then else now()), parked=parked, as_of=as_of)
 
 
 @router.get("/cases/{case_id}/timeline")
@@ -90,22 +118,25 @@ async def read_timeline(
     after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     limit: Annotated[int, Query(ge=1, le=_TIMELINE_MAX)] = 100,
     min_position: MinPosition = None,
+    then: Then = None,
 ) -> TimelineAnswer:
     """Every fact of a case in order, with clauses and dues; sealed parts only when asked for.
 
     Who opens them names a purpose; person, role, purpose and time are noted before they are opened.
+    What is erased now is not shown of the past either.
     """
     person = None
     async with book.reading(min_position) as connection:
-        as_of = fresh_of(await queries.offsets(connection))
-        case = await _case(connection, case_id, reader)
+        as_of = fresh_at(then) if then else fresh_of(await queries.offsets(connection))
+        now_row = await _case(connection, case_id, reader)
         if open:
-            person = await opening.opener_of(connection, reader, case["office"], purpose)
-        path = case["path"]
-        rows = await queries.timeline(connection, case_id, path, after, limit + 1)
-        clauses = await queries.step_clauses(connection, case_id, path)
+            person = await opening.opener_of(connection, reader, now_row["office"], purpose)
+        case = await _then(connection, now_row, then)
+        before = then.before[case["partition"]] if then else None
+        rows = await queries.timeline(connection, case, Span(after, limit + 1, before))
+        clauses = await queries.step_clauses(connection, case, before)
     rows, following = rows[:limit], rows[limit:]
-    erased = case["erased"]
+    erased = now_row["erased"]
     if person is not None and not erased:
         private = await book.opener.open([_block(row) for row in rows], person)
     else:
@@ -127,26 +158,14 @@ async def read_applicant(
     reader: Reader,
     limit: Limit = 50,
     min_position: MinPosition = None,
+    then: Then = None,
 ) -> CasesAnswer:
-    """All cases of a person, the newest first."""
+    """All cases of a person, the newest first; now, or as they stood at a moment."""
     applicant: UUID | None = question.applicant
     if question.iin is not None:
         applicant = await book.vault.find_applicant(question.iin)
-    after = key_of(question.after)
-    async with book.reading(min_position) as connection:
-        as_of = fresh_of(await queries.offsets(connection))
-        rows: list[asyncpg.Record] = []
-        if applicant is not None:
-            rows = await queries.of_applicant(
-                connection, applicant, scope(reader), after, limit + 1
-            )
-    rows, following = rows[:limit], rows[limit:]
-    at = now()
-    return CasesAnswer(
-        cases=[status_of(row, at) for row in rows],
-        next=str(rows[-1]["case_id"]) if following else None,
-        as_of=as_of,
-    )
+    wanted = Filter(office=scope(reader), applicant=applicant, after=key_of(question.after))
+    return await _listed(book, wanted, limit if applicant else 0, min_position, then)
 
 
 @router.get("/queues/{queue}")
@@ -160,15 +179,22 @@ async def read_queue(
     after: After = None,
     limit: Limit = 50,
     min_position: MinPosition = None,
+    then: Then = None,
 ) -> CasesAnswer:
-    """What a role has to do in its office, the most urgent first."""
+    """What a role has to do in its office, or had at a moment, the most urgent first."""
     async with book.reading(min_position) as connection:
-        as_of = fresh_of(await queries.offsets(connection))
         mine = await _wanted(connection, book, reader, queue, executor)
         wanted = replace(mine, by_rule=by_rule, after=due_key_of(after))
-        rows = await queries.queue(connection, wanted, limit + 1)
+        rows: Sequence[Row]
+        if then is None:
+            as_of = fresh_of(await queries.offsets(connection))
+            rows = await queries.queue(connection, wanted, limit + 1)
+        else:
+            as_of = fresh_at(then)
+            async with turn():
+                rows = await past.queue(connection, wanted, then, limit + 1)
     rows, following = rows[:limit], rows[limit:]
-    at = now()
+    at = then.at if then else now()
     return CasesAnswer(
         cases=[status_of(row, at) for row in rows],
         next=due_key(rows[-1]["due_at"], rows[-1]["case_id"]) if following else None,
@@ -183,6 +209,39 @@ async def read_counts(book: Book, reader: Reader, min_position: MinPosition = No
         as_of = fresh_of(await queries.offsets(connection))
         rows = await queries.counts(connection, scope(reader))
     return CountsAnswer(counts=[Count(**dict(row)) for row in rows], as_of=as_of)
+
+
+async def _listed(
+    book: Casebook,
+    wanted: Filter,
+    limit: int,
+    min_position: LogPosition | None,
+    then: past.Moment | None,
+) -> CasesAnswer:
+    """A page of a list of cases; a limit of 0 is for a list of nobody."""
+    rows: Sequence[Row] = []
+    async with book.reading(min_position) as connection:
+        as_of = fresh_at(then) if then else fresh_of(await queries.offsets(connection))
+        if limit and then is None:
+            rows = await queries.listed(connection, wanted, limit + 1)
+        elif limit and then is not None:
+            async with turn():
+                rows = await past.listed(connection, wanted, then, limit + 1)
+    rows, following = rows[:limit], rows[limit:]
+    at = then.at if then else now()
+    return CasesAnswer(
+        cases=[status_of(row, at) for row in rows],
+        next=str(rows[-1]["case_id"]) if following else None,
+        as_of=as_of,
+    )
+
+
+async def _then(connection: Connection, row: asyncpg.Record, then: past.Moment | None) -> Row:
+    """A case as it stood, if a moment is named."""
+    found: Row | None = row if then is None else await past.case(connection, row, then)
+    if found is None:
+        raise Missing("no such case in your office at that moment")
+    return found
 
 
 async def _case(connection: Connection, case_id: UUID, reader: Caller) -> asyncpg.Record:

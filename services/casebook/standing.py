@@ -9,11 +9,12 @@ only the deeds of who held the turn count (D8).
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from msgspec.json import Decoder, Encoder
 
-from shared.events.envelope import Fact
+from shared.events.catalogue import Entry
+from shared.events.event import Event
 from shared.events.executor import ExecutorReassigned, NotificationDrafted
 from shared.events.holder import CaseWithdrawn, StageOverdue, WithdrawalDeclined
 from shared.events.intake import (
@@ -26,13 +27,39 @@ from shared.events.intake import (
 from shared.events.notify import ResultIssued
 from shared.events.routing import ExecutorAssigned
 from shared.events.signing import NotificationReturned, NotificationSigned
-from shared.identifiers import Source
+from shared.identifiers import EventId, Source
 from shared.procedures.due import Due
 from shared.terms import STEP_OF
 
 Values = dict[str, object]
 _WRITTEN: Final = Encoder()
 _READ: Final = Decoder()
+
+
+class Heading(Protocol):
+    """What is needed of an envelope."""
+
+    @property
+    def event_id(self) -> EventId: ...
+    @property
+    def source(self) -> Source: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def turn(self) -> int: ...
+    @property
+    def synthetic(self) -> bool: ...
+
+
+class Heard(Protocol):
+    """A fact, fresh from the log or as a timeline has kept it."""
+
+    @property
+    def envelope(self) -> Heading: ...
+    @property
+    def entry(self) -> Entry: ...
+    @property
+    def event(self) -> Event: ...
 
 
 class Deed(NamedTuple):
@@ -68,7 +95,7 @@ class Standing:
         """Somebody wishes to withdraw and nobody has answered."""
         return any(request not in self.answers for request in self.requests)
 
-    def hear(self, fact: Fact) -> None:
+    def hear(self, fact: Heard) -> None:
         """Take in one more fact."""
         sets = _said(self, fact)
         entry, envelope = fact.entry, fact.envelope
@@ -160,7 +187,7 @@ def now_of(standing: Standing) -> Now:
     return Now(tuple(path), ending, sets)
 
 
-def _said(standing: Standing, fact: Fact) -> Values:
+def _said(standing: Standing, fact: Heard) -> Values:
     """What a fact sets; statements go into the standing itself and set nothing."""
     match fact.event:
         case ApplicationLodged() as event:
@@ -189,7 +216,7 @@ def _said(standing: Standing, fact: Fact) -> Values:
     return sets
 
 
-def _ending(fact: Fact) -> Values:
+def _ending(fact: Heard) -> Values:
     match fact.event:
         case ResultIssued(result_number=number, outcome=outcome, issued_at=at):
             return {"result_number": number, "outcome": outcome, "ended_at": at.isoformat()}
@@ -199,7 +226,7 @@ def _ending(fact: Fact) -> Values:
             return {}
 
 
-def _heed_statement(standing: Standing, fact: Fact) -> None:
+def _heed_statement(standing: Standing, fact: Heard) -> None:
     match fact.event:
         case WithdrawalRequested():
             standing.requests = [*standing.requests, str(fact.envelope.event_id)]

@@ -11,12 +11,12 @@ from typing import Final
 import structlog
 
 from services.casebook import changes
-from services.casebook.changes import Change, Reach
-from services.casebook.following import CHANNEL
+from services.casebook.changes import Change, Reach, Span
+from services.casebook.schemas import CHANNEL, Lost, asking
 from shared.errors import Because, Refused, Unavailable
 from shared.http.positions import LogPosition
+from shared.messaging.log import Place as Partition
 from shared.messaging.topics import CASE_EVENTS, partitions_of
-from shared.postgres.faults import reachable
 from shared.postgres.pool import Connection, Pool, connect
 
 _log = structlog.get_logger()
@@ -24,7 +24,10 @@ _log = structlog.get_logger()
 _POLL_S: Final = 1.0
 _AT_ONCE: Final = 1_000
 _BACK_OFF_S: Final = 1.0
-_NEXT: Final = "SELECT partition, next FROM offsets WHERE topic = $1"
+_LOST_S: Final = 0.1
+GO_ON_MAX: Final = 5_000
+"""Changes that are told one by one when other tables became the live ones; more: start afresh."""
+_NEXT: Final = "SELECT topic, partition, next FROM offsets"
 
 Listener = Callable[[Sequence[Change], str], None]
 """Is given changes in their order, with their generation; no changes: start afresh."""
@@ -38,7 +41,9 @@ class Tail:
         self._database_url = database_url
         self._schema = schema
         self._replica = replica
-        self._next: dict[int, int] = {}
+        self._next: dict[Partition, int] = {}
+        self.is_lost = False
+        """There are no tables, as far as is known."""
         self._moved = asyncio.Event()
         self._touched = time.monotonic()
         self.reach: Reach | None = None
@@ -55,6 +60,7 @@ class Tail:
         Raises:
             Refused: there is no such partition.
             Unavailable: it is not folded yet after `wait_s`.
+            Lost: because there are no tables.
         """
         if position is None:
             return
@@ -68,9 +74,11 @@ class Tail:
             )
         try:
             async with asyncio.timeout(wait_s):
-                while self._next.get(position.partition, 0) <= position.offset:
+                while self._next.get((CASE_EVENTS, position.partition), 0) <= position.offset:
                     await self._moved.wait()
         except TimeoutError:
+            if self.is_lost:
+                raise Lost from None
             raise Unavailable("the read side has not come so far yet", retry_after_s=1) from None
 
     async def run(self) -> None:
@@ -78,6 +86,10 @@ class Tail:
         while True:
             try:
                 await self._listen()
+            except Lost:
+                self.is_lost = True
+                await asyncio.sleep(_LOST_S)
+                continue
             except Unavailable as fault:
                 _log.warning("tail_waits", what=fault.what)
             except Exception:  # noqa: BLE001 -- nothing is lost: the next look sees it all
@@ -92,7 +104,7 @@ class Tail:
         )
         news = asyncio.Event()
         try:
-            with reachable("the read side"):
+            with asking():
                 await connection.add_listener(f"{CHANNEL}_{self._schema}", lambda *_: news.set())
                 while not connection.is_closed():
                     news.clear()
@@ -102,10 +114,15 @@ class Tail:
             connection.terminate()
 
     async def _look(self) -> None:
-        async with self._pool.acquire() as connection:
-            rows = await connection.fetch(_NEXT, CASE_EVENTS)
+        # In one snapshot: what is told belongs to the places up to which it is told.
+        async with (
+            self._pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            rows = await connection.fetch(_NEXT)
             await self._tell(connection)
-        self._next = {row["partition"]: row["next"] for row in rows}
+        self._next = {(row["topic"], row["partition"]): row["next"] for row in rows}
+        self.is_lost = False
         self._touched = time.monotonic()
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
@@ -113,20 +130,35 @@ class Tail:
     async def _tell(self, connection: Connection) -> None:
         """Tell what changed since the last look, in order and without gaps."""
         found, known = await changes.reach(connection), self.reach
-        if known is None or known.generation != found.generation or known.last + 1 < found.oldest:
+        if known is None:
             self.reach = found
-            if known is not None:
-                self._hand_out([], found.generation)
+            return
+        if known.generation != found.generation:
+            await self._go_over(connection, found)
+            return
+        if known.last + 1 < found.oldest:
+            self.reach = found
+            self._hand_out([], found.generation)
             return
         told = known.last
         while told < found.last:
-            batch = await changes.after(connection, told, to=found.last, most=_AT_ONCE)
+            batch = await changes.after(connection, Span(told, found.last, _AT_ONCE))
             if not batch:
                 break
             told = batch[-1].number
             self.reach = Reach(found.generation, told, found.oldest)
             self._hand_out(batch, found.generation)
         self.reach = Reach(found.generation, told, found.oldest)
+
+    async def _go_over(self, connection: Connection, found: Reach) -> None:
+        """Other tables are the live ones now: tell what they know beyond what was told."""
+        batch = await changes.since(connection, self._next, to=found.last, most=GO_ON_MAX + 1)
+        self.reach = found
+        if batch is None or len(batch) > GO_ON_MAX:
+            self._hand_out([], found.generation)
+            return
+        for first in range(0, len(batch), _AT_ONCE):
+            self._hand_out(batch[first : first + _AT_ONCE], found.generation)
 
     def _hand_out(self, batch: Sequence[Change], generation: str) -> None:
         for listener in tuple(self.listeners):

@@ -13,12 +13,14 @@ from typing import Final
 import structlog
 from fastapi import FastAPI
 
+from services.casebook.building import GARBAGE_THRESHOLDS
 from services.casebook.feed import Feed
-from services.casebook.following import MIGRATIONS, Follower, Source
+from services.casebook.following import Follower, Source
 from services.casebook.opening import Opener
 from services.casebook.overview import router as overview
 from services.casebook.readers import Casebook
 from services.casebook.routes import router
+from services.casebook.schemas import MIGRATIONS, Schemas, exists
 from services.casebook.settings import Settings
 from services.casebook.tailing import Tail
 from shared.errors import Unavailable
@@ -38,8 +40,6 @@ _log = structlog.get_logger()
 
 VERSION: Final = "1.0.0"
 _AGAIN_S: Final = 1.0
-GARBAGE_THRESHOLDS: Final = (50_000, 20, 50)
-"""Folding makes many short-lived objects and no cycles; Python's own 700 costs it a third."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,9 @@ class Runner:
         source = Source(settings.kafka, url, schema, replica, settings.parked_max)
         follower = self._follower = Follower(stores.pool, source)
         tail = Tail(stores.pool, url, schema, replica)
-        feed = self._feed = Feed(stores.pool, tail, clients_max=settings.feed_clients_max)
+        feed = self._feed = Feed(
+            stores.pool, tail, Schemas(schema), clients_max=settings.feed_clients_max
+        )
         self._spawn(tail.run(), "tail")
         self._spawn(follower.run(), "fold")
         opener = Opener(stores.vault)
@@ -210,7 +212,7 @@ def make_app(settings: Settings) -> FastAPI:
 
 
 async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
-    """The databases, casebook's schema migrated; `stack` closes them. Raises Unavailable."""
+    """The databases, casebook's tables migrated; `stack` closes them. Raises Unavailable."""
     limits = Limits(connections_min=settings.pool_min, connections_max=settings.pool_max)
     name = f"casebook-{settings.replica}"
     pool = await open_pool(
@@ -222,7 +224,9 @@ async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
     stack.push_async_callback(pool.close)
     with reachable("the read side"):
         async with pool.acquire() as connection:
-            await migrate(connection, MIGRATIONS, settings.schema_name)
+            # Where there are no tables, whoever folds makes them, beside, and shows them whole.
+            if await exists(connection, settings.schema_name):
+                await migrate(connection, MIGRATIONS, settings.schema_name)
     keys = await open_pool(
         settings.privacy_url.get_secret_value(),
         schema="public",

@@ -6,6 +6,7 @@ Nothing here writes, commits offsets, or can cause an effect.
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -39,6 +40,23 @@ class Log:
         async with _bounded("the start of the log"):
             found = await self._consumer.beginning_offsets(self._partitions)
         return {(part.topic, part.partition): offset for part, offset in found.items()}
+
+    async def since(self, moment: datetime) -> dict[Place, int]:
+        """The offset of the first record of each partition that was logged after a moment.
+
+        The log keeps milliseconds. Where nothing was: the end.
+        """
+        after_ms = int(moment.timestamp() * 1000) + 1
+        async with _bounded("the times of the log"):
+            wanted = dict.fromkeys(self._partitions, after_ms)
+            found = await self._consumer.offsets_for_times(wanted)
+        ends = await self.ends()
+        return {
+            (part.topic, part.partition): ends[part.topic, part.partition]
+            if at is None
+            else at.offset
+            for part, at in found.items()
+        }
 
     def seek(self, offsets: Mapping[Place, int]) -> None:
         """Read on from these offsets; partitions not named from their first record."""
@@ -94,6 +112,15 @@ async def open_log(
     Raises Unavailable when the broker cannot be reached.
     """
     places = [(topic, partition) for topic in topics for partition in partitions_of(topic)]
+    async with open_places(bootstrap, places, offsets) as log:
+        yield log
+
+
+@asynccontextmanager
+async def open_places(
+    bootstrap: str, places: Sequence[Place], offsets: Mapping[Place, int] | None = None
+) -> AsyncIterator[Log]:
+    """Some partitions only, otherwise like `open_log`."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=None,

@@ -17,8 +17,8 @@ from services.casebook.arrivals import arrival_of, raw_of
 from services.casebook.auditing import Came, Report, Stand, compared, gathered
 from services.casebook.case_order import CaseOrder
 from services.casebook.evidence import Damage, Finding, Findings, LogRecord
-from services.casebook.following import MIGRATIONS
 from services.casebook.reached import CASEBOOK, reached
+from services.casebook.schemas import MIGRATIONS
 from services.casebook.verification import LogLedger
 from shared.clock import now
 from shared.events.envelope import Envelope, canonical, chain_hash, envelope_of, from_headers

@@ -6,7 +6,7 @@ reads afterwards, and by which finding it is found.
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -16,6 +16,7 @@ from shared.events.envelope import Envelope, canonical, chain_hash, envelope_of,
 from shared.identifiers import Source
 from shared.messaging.log import Place
 from shared.messaging.topics import CASE_EVENTS
+from tests.changed import replace
 from tests.facts import CaseFacts
 from tests.faults import segments
 from tests.faults.evident import PLACES, Batch, Office

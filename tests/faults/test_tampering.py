@@ -7,7 +7,6 @@ done in a transaction, looked for in it by what `audit verify` runs, and rolled 
 import random
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -24,6 +23,7 @@ from shared.events.envelope import canonical, chain_hash, envelope_of, from_head
 from shared.identifiers import Source
 from shared.messaging.log import open_log
 from shared.messaging.topics import TOPICS, create_topics
+from tests.changed import replace
 from tests.facts import publish
 from tests.faults import segments
 from tests.faults.evident import Batch, Office, office

@@ -10,7 +10,7 @@ import pytest
 from deploy.local.broker import LocalBroker
 from services.casebook import folding, offsets
 from services.casebook.arrivals import Arrival, arrival_of, raw_of
-from services.casebook.following import MIGRATIONS
+from services.casebook.schemas import MIGRATIONS
 from shared.errors import Conflict
 from shared.events.event import Event
 from shared.events.intake import WithdrawalRequested
@@ -18,7 +18,7 @@ from shared.events.signing import NotificationSigned
 from shared.identifiers import Role, Source, Step
 from shared.messaging.log import open_log
 from shared.messaging.topics import CASE_EVENTS
-from shared.postgres.migrations import migrate
+from shared.postgres.migrations import migrate, read_migrations
 from tests.facts import DIGEST, START, CaseFacts, DepartmentFacts, Written, publish
 from tests.readside import ReadSide, fresh_log, read_side
 
@@ -415,4 +415,4 @@ async def test_the_schema_is_made_by_any_number_of_replicas(side: ReadSide) -> N
             return await migrate(connection, MIGRATIONS, "casebook")
 
     made = await asyncio.gather(make(), make(), make())
-    assert sorted(map(len, made)) == [0, 0, 1]
+    assert sorted(map(len, made)) == [0, 0, len(read_migrations(MIGRATIONS))]

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -22,6 +21,7 @@ from shared.events.envelope import Envelope, canonical, chain_hash, from_headers
 from shared.identifiers import Source
 from shared.messaging.log import Place
 from shared.messaging.topics import CASE_EVENTS
+from tests.changed import replace
 from tests.facts import START, CaseFacts
 
 BEGAN = START + timedelta(days=1)

@@ -18,6 +18,7 @@ from services.casebook.cli import (
     log,
     parked,
     procedures,
+    rebuild,
     replay,
     status,
     submit,
@@ -52,6 +53,7 @@ app.add_typer(parked.app, name="parked")
 app.add_typer(log.app, name="log")
 app.add_typer(audit.app, name="audit")
 app.add_typer(replay.app)
+app.add_typer(rebuild.app, name="rebuild")
 app.add_typer(keys.app, name="keys")
 app.add_typer(procedures.app, name="procedures")
 app.add_typer(demo.app)

@@ -5,7 +5,8 @@ from typing import Final
 
 from services.casebook.admission import CaseFile
 from services.casebook.bulk import Row, copied
-from services.casebook.standing import now_of
+from services.casebook.standing import Standing, now_of
+from shared.identifiers import CaseId
 from shared.postgres.pool import Connection
 
 COLUMNS: Final = (
@@ -13,19 +14,19 @@ COLUMNS: Final = (
     "result_kind", "synthetic", "stage", "step", "by_rule", "turn", "path", "state", "executor",
     "due_at", "due_clause", "due_rule", "whole_due_at", "overdue", "withdrawal_requested",
     "erased", "outcome", "result_number", "lodged_at", "registered_at", "ended_at", "partition",
-    "offset",
+    "offset", "effective",
 )  # fmt: skip
 _UPSERT: Final = """
 INSERT INTO status (
     case_id, registration_number, applicant, procedure, edition, office, channel, result_kind,
     synthetic, stage, step, by_rule, turn, path, state, executor, due_at, due_clause, due_rule,
     whole_due_at, overdue, withdrawal_requested, erased, outcome, result_number, lodged_at,
-    registered_at, ended_at, partition, "offset")
+    registered_at, ended_at, partition, "offset", effective)
 SELECT
     case_id, registration_number, applicant, procedure, edition, office, channel, result_kind,
     synthetic, stage, step, by_rule, turn, path, state, executor, due_at, due_clause, due_rule,
     whole_due_at, overdue, withdrawal_requested, erased, outcome, result_number, lodged_at,
-    registered_at, ended_at, partition, "offset"
+    registered_at, ended_at, partition, "offset", effective
 FROM fresh
 ON CONFLICT (case_id) DO UPDATE SET
     registration_number = excluded.registration_number, stage = excluded.stage,
@@ -36,27 +37,34 @@ ON CONFLICT (case_id) DO UPDATE SET
     withdrawal_requested = excluded.withdrawal_requested, erased = excluded.erased,
     outcome = excluded.outcome, result_number = excluded.result_number,
     registered_at = excluded.registered_at, ended_at = excluded.ended_at,
-    "offset" = excluded."offset"
+    "offset" = excluded."offset", effective = excluded.effective
 """
 
 
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Write the rows of the cases to which facts were added, in key order."""
-    rows = [row for file in files if file.told and (row := row_of(file)) is not None]
+    rows = [row for file in files if file.stands and (row := row_of(file)) is not None]
     await copied(connection, "status", COLUMNS, rows, _UPSERT)
 
 
 def row_of(file: CaseFile) -> Row | None:
     """The row of a case; None while its application is not read."""
-    standing = file.standing
+    if file.stands is None:
+        return None
+    return row_with(file.case_id, file.standing, file.stands)
+
+
+def row_with(case_id: CaseId, standing: Standing, place: tuple[int, int, int]) -> Row | None:
+    """The same of a case whose last fact stands at a partition, an offset, and took effect with
+    the record at another offset."""
     lodged = standing.lodged
     if lodged is None:
         return None
-    now, last = now_of(standing), file.told[-1].arrival.raw
+    now = now_of(standing)
     sets, step = now.sets, now.step
     ended = now.ending is not None
     return (
-        file.case_id,
+        case_id,
         sets.get("registration_number"),
         lodged["applicant"],
         lodged["procedure"],
@@ -84,6 +92,5 @@ def row_of(file: CaseFile) -> Row | None:
         now.at("lodged_at"),
         now.at("registered_at"),
         now.at("ended_at"),
-        last.partition,
-        last.offset,
+        *place,
     )

@@ -4,6 +4,7 @@ The block is never opened here. When a case is erased its blocks are taken out, 
 of the keys.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
@@ -18,15 +19,15 @@ from shared.procedures.due import Due
 COLUMNS: Final = (
     "case_id", "source", "sequence", "place", "turn", "event_id", "type", "kind", "actor",
     "recorded_at", "clause", "due_at", "due_clause", "due_rule", "said", "sealed", "topic",
-    "partition", "offset",
+    "partition", "offset", "effective",
 )  # fmt: skip
 _INSERT: Final = """
 INSERT INTO timeline (
     case_id, source, sequence, place, turn, event_id, type, kind, actor, recorded_at, clause,
-    due_at, due_clause, due_rule, said, sealed, topic, partition, "offset")
+    due_at, due_clause, due_rule, said, sealed, topic, partition, "offset", effective)
 SELECT
     case_id, source, sequence, place, turn, event_id, type, kind, actor, recorded_at, clause,
-    due_at, due_clause, due_rule, said, sealed, topic, partition, "offset"
+    due_at, due_clause, due_rule, said, sealed, topic, partition, "offset", effective
 FROM fresh
 ON CONFLICT (case_id, source, sequence) DO NOTHING
 """
@@ -36,19 +37,26 @@ WHERE case_id = ANY ($1::uuid[]) AND sealed <> 'erased'
 """
 
 _PRIVATE: Final = {"private"}
+_PRIVATE_NAME: Final = b'"private"'
+_PRIVATE_LAST: Final = b',"private":"'
+_SEALED_TO_THE_END: Final = re.compile(rb'[A-Za-z0-9._\-]+"}')
 
 
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Add the facts that were applied, and take sealed blocks out of cases that are erased."""
     rows = [row_of(file, told) for file in files for told in file.told]
     await copied(connection, "timeline", COLUMNS, rows, _INSERT)
-    erased = [file.case_id for file in files if file.told and file.standing.erased]
+    await erase(connection, files)
+
+
+async def erase(connection: Connection, files: Sequence[CaseFile]) -> None:
+    """Take the sealed blocks out of those of these cases that are erased."""
+    erased = [file.case_id for file in files if file.stands and file.standing.erased]
     if erased:
         await connection.execute(_ERASE, erased)
 
 
 def row_of(file: CaseFile, told: Told) -> Row:
-    """The row of one fact."""
     fact, raw = told.fact, told.arrival.raw
     envelope, event = fact.envelope, fact.event
     shape = _shape(type(event))
@@ -68,11 +76,12 @@ def row_of(file: CaseFile, told: Told) -> Row:
         due[0],
         due[1],
         due[2],
-        event.model_dump_json(exclude=_PRIVATE if shape.private else None, exclude_none=True),
+        _said(told, shape),
         _sealed(file, event, shape),
         raw.topic,
         raw.partition,
         raw.offset,
+        told.effective,
     )
 
 
@@ -100,6 +109,22 @@ def _clause(event: Event, shape: _Shape) -> str | None:
     """The clause that the fact itself names: of a rejection, of a refusal's ground."""
     found = getattr(event, shape.clause) if shape.clause is not None else None
     return found if isinstance(found, str) else None
+
+
+def _said(told: Told, shape: _Shape) -> str:
+    """The event without its private part: as it came, if it was written as we write today."""
+    value = told.arrival.raw.value or b""
+    if not shape.private:
+        head, tail = value[:-1], value[-1:]
+    else:
+        head, _, tail = value.rpartition(_PRIVATE_LAST)
+        tail = tail[-1:] if _SEALED_TO_THE_END.fullmatch(tail) else b""
+    fact = told.fact
+    is_as_told = fact.envelope.type == fact.entry.type and _PRIVATE_NAME not in head
+    if tail == b"}" and is_as_told:
+        return f"{head.decode()}}}"
+    private = _PRIVATE if shape.private else None
+    return fact.event.model_dump_json(exclude=private, exclude_none=True)
 
 
 def _sealed(file: CaseFile, event: Event, shape: _Shape) -> str | None:

@@ -1,0 +1,145 @@
+"""A long stretch of the log folded fast, into tables that nobody reads yet.
+
+The same rule and the same fold as for a live batch; what differs is the writing. A transaction is
+a long run of records: timelines are copied in as they come, each case is written once at its end,
+and cases that are new go by COPY. No change is told. Killed at any point, it goes on from the
+offsets, which are moved in the same transaction.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from services.casebook import folding, offsets
+from services.casebook.arrivals import Arrival, LogRecord, arrival_of, raw_of
+from services.casebook.folding import BAD_VALUES, Desk
+from services.casebook.projections import department, status, timeline
+from services.casebook.schemas import hold_pointer
+from shared.identifiers import CaseId
+from shared.messaging.log import Log
+from shared.messaging.log import Place as Partition
+from shared.postgres.pool import Connection
+
+_log = structlog.get_logger()
+
+RUN_MAX: Final = 100_000
+"""Records of one transaction: what a kill can cost again."""
+CASES_MAX: Final = 20_000
+"""Cases of one transaction: what lies in memory."""
+POLL_MAX: Final = 2_000
+
+GARBAGE_THRESHOLDS: Final = (50_000, 20, 50)
+"""Folding makes many short-lived objects and no cycles; Python's own 700 costs it a third."""
+
+Advance = Callable[[int], None]
+
+
+class Stretch:
+    """The stretch of some partitions from where their tables stand up to given ends."""
+
+    def __init__(
+        self, connection: Connection, log: Log, ends: Mapping[Partition, int], advance: Advance
+    ) -> None:
+        self._connection = connection
+        self._log = log
+        self._ends = ends
+        self._advance = advance
+        self._reached: dict[Partition, int] = {}
+
+    async def fold(self) -> None:
+        """All of it.
+
+        Raises:
+            Conflict: somebody else folds into these tables.
+            Unavailable: the log gives no records.
+        """
+        everywhere = await offsets.load(self._connection)
+        self._reached = {place: everywhere[place].next for place in self._ends}
+        self._log.seek(self._reached)
+        while self._is_behind():
+            begun = dict(self._reached)
+            try:
+                async with self._connection.transaction():
+                    await hold_pointer(self._connection)
+                    await self._run()
+            except BAD_VALUES as fault:
+                _log.warning("folded_slowly", fault=type(fault).__name__)
+                await self._fold_slowly(begun)
+
+    def _is_behind(self) -> bool:
+        return any(self._reached[place] < end for place, end in self._ends.items())
+
+    async def _run(self) -> None:
+        """One transaction."""
+        desk, first, last = Desk(), dict[Partition, Arrival](), dict[Partition, Arrival]()
+        count = 0
+        async for records in self._log.read_to(self._ends, POLL_MAX):
+            arrivals = self._wanted(records, self._ends)
+            for arrival in arrivals:
+                place = (arrival.raw.topic, arrival.raw.partition)
+                first.setdefault(place, arrival)
+                last[place] = arrival
+                self._reached[place] = arrival.raw.offset + 1
+            await self._take(desk, arrivals)
+            count += len(arrivals)
+            if count >= RUN_MAX or len(desk.files) >= CASES_MAX:
+                break
+        if not count:
+            return
+        await folding.keep_aside(self._connection, desk)
+        await self._keep(desk)
+        await offsets.move_from(self._connection, first, last)
+        await offsets.tell_from_here(self._connection, last)
+        self._advance(count)
+
+    def _wanted(self, records: Sequence[LogRecord], ends: Mapping[Partition, int]) -> list[Arrival]:
+        return [
+            arrival_of(raw_of(record))
+            for record in records
+            if record.offset < ends[record.topic, record.partition]
+        ]
+
+    async def _take(self, desk: Desk, arrivals: Sequence[Arrival]) -> None:
+        """Admit one poll and write what was told."""
+        by_case: dict[CaseId, list[Arrival]] = {}
+        for arrival in arrivals:
+            by_case.setdefault(arrival.case_id, []).append(arrival)
+        await folding.load(
+            self._connection, desk, [each for each in by_case if each not in desk.files]
+        )
+        await folding.take(self._connection, desk, by_case)
+        files = [desk.files[case_id] for case_id in by_case]
+        rows = [timeline.row_of(file, told) for file in files for told in file.told]
+        await self._copy("timeline", timeline.COLUMNS, rows)
+        await department.project(self._connection, files)
+        for file in files:
+            file.told.clear()
+
+    async def _keep(self, desk: Desk) -> None:
+        """The cases and where they stand: new ones by COPY, the others over what there was."""
+        files = desk.ordered
+        await folding.keep(self._connection, [each for each in files if each.case_id in desk.known])
+        fresh = [file for file in files if file.case_id not in desk.known]
+        await self._copy("cases", folding.COLUMNS, [folding.row_of(file) for file in fresh])
+        standing = [row for file in fresh if (row := status.row_of(file)) is not None]
+        await self._copy("status", status.COLUMNS, standing)
+        await timeline.erase(self._connection, files)
+
+    async def _copy(
+        self, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
+    ) -> None:
+        if rows:
+            await self._connection.copy_records_to_table(table, columns=list(columns), records=rows)
+
+    async def _fold_slowly(self, begun: dict[Partition, int]) -> None:
+        """What a transaction did not take, as live batches: they find the record and park it."""
+        self._log.seek(begun)
+        upto = self._reached
+        async for records in self._log.read_to(upto, POLL_MAX):
+            if arrivals := self._wanted(records, upto):
+                await folding.fold(self._connection, arrivals)
+                self._advance(len(arrivals))
+        # What was told of on the way is of no use: what came before it is missing.
+        await offsets.tell_from_here(self._connection, upto)
+        self._log.seek(upto)
