@@ -21,7 +21,9 @@ from services.casebook.case_document import proven
 from services.casebook.case_order import CaseOrder
 from services.casebook.cli.demo.people import AUTO, MAIN, applicants
 from services.casebook.cli.exits import Status
+from services.casebook.comparing import KEYS
 from services.casebook.evidence import LogRecord
+from services.casebook.expectation import TABLES
 from shared.errors import Unavailable
 from shared.identifiers import ApplicantRef, CaseId, EventId, Role, new_id
 from shared.messaging.log import open_log
@@ -155,6 +157,10 @@ def test_a_record_of_no_case_is_a_case_of_its_own() -> None:
             order.take(record)
         assert [records for _, records in order.cases()] != [strange]
         assert sum(len(records) for _, records in order.cases()) == 3
+
+
+def test_every_table_that_the_log_determines_is_compared() -> None:
+    assert {table.name for table in TABLES} | {"offsets"} == set(KEYS)
 
 
 # ---- the proof ----------------------------------------------------------------------------------
