@@ -133,6 +133,7 @@ async def main() -> None:
     """Write a log, go through it twice, say what it took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--only-verify", action="store_true")
     given = parser.parse_args()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     port, controller_port = free_ports(2)
@@ -149,7 +150,9 @@ async def main() -> None:
             print(json.dumps({"written": events, "topic": CASE_EVENTS}))  # noqa: T201
             found = {"verify": await verify(broker.bootstrap)}
             print(json.dumps(found))  # noqa: T201
-            print(json.dumps({"replay": await replay(broker.bootstrap, department)}))  # noqa: T201
+            if not given.only_verify:
+                again = await replay(broker.bootstrap, department)
+                print(json.dumps({"replay": again}))  # noqa: T201
             rate = found["verify"]["events_per_s_of_a_core"]
             assert isinstance(rate, int)
             print("floor reached" if rate >= _FLOOR else f"below {_FLOOR}")  # noqa: T201
