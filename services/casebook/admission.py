@@ -127,7 +127,8 @@ def retry(file: CaseFile, cause: Arrival | None = None) -> None:
 def _take(file: CaseFile, arrival: Arrival) -> None:
     """One record of a case that flows."""
     fact, place = arrival.fact, arrival.place
-    if _is_repeated(file, arrival):
+    verdict = judge(file.seen, *place) if place is not None else None
+    if verdict is Verdict.SKIP:
         return
     if _is_skipped(file, arrival):
         _pass_over(file, arrival)
@@ -135,7 +136,7 @@ def _take(file: CaseFile, arrival: Arrival) -> None:
     if fact is None or place is None:
         _park(file, arrival, arrival.fault or Fault.MALFORMED.value)
         return
-    match judge(file.seen, place.source, place.sequence, place.event_id):
+    match verdict:
         case Verdict.APPLY:
             _apply(file, arrival, fact)
             _wake(file, place.source)
@@ -143,16 +144,13 @@ def _take(file: CaseFile, arrival: Arrival) -> None:
             _wait(file, arrival, place)
         case Verdict.CONTRADICTION:
             _park(file, arrival, _contradiction(place))
-        case Verdict.SKIP:
-            pass
 
 
 def _is_repeated(file: CaseFile, arrival: Arrival) -> bool:
     """Whether this very event has taken its place already."""
     if arrival.place is None:
         return False
-    source, sequence, event_id = arrival.place
-    return judge(file.seen, source, sequence, event_id) is Verdict.SKIP
+    return judge(file.seen, *arrival.place) is Verdict.SKIP
 
 
 def _apply(file: CaseFile, arrival: Arrival, fact: Fact) -> None:
@@ -172,7 +170,7 @@ def _apply(file: CaseFile, arrival: Arrival, fact: Fact) -> None:
 
 def _wake(file: CaseFile, source: Source) -> None:
     """Apply what waited for the place that was just taken."""
-    while file.flows:
+    while file.waiting and file.flows:
         following = file.waiting.pop((source, last_sequence(file.seen, source) + 1), None)
         if following is None or following.fact is None:
             return

@@ -27,7 +27,8 @@ RUN_MAX: Final = 100_000
 """Records of one transaction: what a kill can cost again."""
 CASES_MAX: Final = 20_000
 """Cases of one transaction: what lies in memory."""
-POLL_MAX: Final = 2_000
+POLL_MAX: Final = 1_000
+"""Records between two looks at whatever else the process has to do."""
 
 GARBAGE_THRESHOLDS: Final = (50_000, 20, 50)
 """Folding makes many short-lived objects and no cycles; Python's own 700 costs it a third."""

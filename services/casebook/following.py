@@ -18,7 +18,7 @@ import structlog
 
 from services.casebook import changes, folding, offsets, rebuilding
 from services.casebook.arrivals import Arrival, arrival_of, raw_of
-from services.casebook.rebuilding import CannotRebuild, Site
+from services.casebook.rebuilding import CannotRebuild, Site, closed
 from services.casebook.schemas import CHANNEL, MIGRATIONS, Schemas, exists
 from shared.clock import now
 from shared.errors import Conflict, Unavailable
@@ -136,7 +136,7 @@ class Follower:
             yield connection
         finally:
             self.leads = False
-            await _closed(connection)
+            await closed(connection)
 
     async def _lead(self, lock: Connection) -> None:
         """Fold until something fails."""
@@ -227,11 +227,3 @@ class Follower:
                     after = await folding.retry_parked(connection, after, _RETRIED_AT_ONCE)
             if after is None:
                 return
-
-
-async def _closed(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Close it; a connection that cannot say good-bye in time is cut."""
-    try:
-        await connection.close(timeout=2.0)
-    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        connection.terminate()

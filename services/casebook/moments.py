@@ -21,25 +21,22 @@ from shared.http.positions import LogPosition
 from shared.messaging.log import Log, open_log
 from shared.messaging.topics import CASE_EVENTS, partitions_of
 
-LOOKS_BACK_MAX: Final = 4
-"""Looks into the past that one process works on at a time."""
 _TURN_S: Final = 5.0
 _READ_S: Final = 5.0
-_turns: Final = asyncio.Semaphore(LOOKS_BACK_MAX)
 
 
 @asynccontextmanager
-async def turn() -> AsyncIterator[None]:
+async def turn(book: Casebook) -> AsyncIterator[None]:
     """One of a few at a time: a look back costs more than other questions. Raises Unavailable."""
     try:
         async with asyncio.timeout(_TURN_S):
-            await _turns.acquire()
+            await book.looks_back.acquire()
     except TimeoutError:
         raise Unavailable("too many look into the past at once", retry_after_s=5) from None
     try:
         yield
     finally:
-        _turns.release()
+        book.looks_back.release()
 
 
 async def _moment(
@@ -59,7 +56,7 @@ async def _moment(
         return None
     if at is not None and position is not None:
         raise _no_moment("position", "an instant or a position", "both")
-    async with turn(), open_log(book.follower.bootstrap, [CASE_EVENTS]) as log:
+    async with turn(book), open_log(book.follower.bootstrap, [CASE_EVENTS]) as log:
         found = await (_at(log, at) if at is not None else _behind(log, position or ""))
     await _folded(book, found)
     return found

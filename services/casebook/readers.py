@@ -6,7 +6,7 @@ import binascii
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -35,6 +35,8 @@ READERS: Final = (
     Role.MANAGEMENT,
     Role.OPERATOR,
 )
+LOOKS_BACK_MAX: Final = 4
+"""Looks into the past that one process works on at a time."""
 ANEW_S_MAX: Final = 30.0
 """How long a question waits while the tables are folded anew; after that it is 503, come again."""
 _ASK_AGAIN_S: Final = 0.1
@@ -56,6 +58,7 @@ class Casebook:
     vault: Vault
     procedures: Catalogue
     read_wait_s: float
+    looks_back: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOOKS_BACK_MAX))
 
     @asynccontextmanager
     async def reading(self, position: LogPosition | None = None) -> AsyncIterator[Connection]:

@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+import asyncpg
+
 from services.casebook import folding, offsets
 from services.casebook.arrivals import arrival_of, raw_of
 from services.casebook.building import Advance, Stretch
@@ -46,6 +48,7 @@ _NEAR: Final = 500
 _PAUSE_S: Final = 0.1
 
 _NOTE: Final = "INSERT INTO origin (reason) VALUES ($1) ON CONFLICT DO NOTHING"
+_BEGUN: Final = "SELECT reason FROM {}.origin"
 _ACT: Final = "INSERT INTO {}.acts (act, reason) VALUES ($1, $2)"
 _FOLDED: Final = "UPDATE origin SET folded_at = coalesce(folded_at, now())"
 
@@ -74,13 +77,21 @@ class Site:
             with reachable("the read side"):
                 yield connection
         finally:
-            connection.terminate()
+            await closed(connection)
 
     @asynccontextmanager
     async def log(self) -> AsyncIterator[Log]:
         """The whole log. Raises Unavailable."""
         async with open_log(self.bootstrap, [topic.name for topic in TOPICS]) as log:
             yield log
+
+
+async def closed(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Close it, so that its locks are free; one that cannot say good-bye in time is cut."""
+    try:
+        await connection.close(timeout=2.0)
+    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection.terminate()
 
 
 @asynccontextmanager
@@ -265,6 +276,11 @@ async def renew(site: Site, reason: str, alive: Callable[[], None]) -> None:
     async with alone(site) as connection:
         if await exists(connection, site.schemas.live):
             return
+        if await exists(connection, site.schemas.next):
+            # Ours, and unfinished: go on. An operator's: they may have found that it is wrong.
+            begun = await connection.fetchval(_BEGUN.format(checked_schema(site.schemas.next)))
+            if begun != reason:
+                await drop(connection, site.schemas.next)
         await prepare(site, reason)
         async with site.log() as log:
             ends = await ends_in_bulk(site, log)

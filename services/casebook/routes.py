@@ -191,7 +191,7 @@ async def read_queue(
             rows = await queries.queue(connection, wanted, limit + 1)
         else:
             as_of = fresh_at(then)
-            async with turn():
+            async with turn(book):
                 rows = await past.queue(connection, wanted, then, limit + 1)
     rows, following = rows[:limit], rows[limit:]
     at = then.at if then else now()
@@ -225,7 +225,7 @@ async def _listed(
         if limit and then is None:
             rows = await queries.listed(connection, wanted, limit + 1)
         elif limit and then is not None:
-            async with turn():
+            async with turn(book):
                 rows = await past.listed(connection, wanted, then, limit + 1)
     rows, following = rows[:limit], rows[limit:]
     at = then.at if then else now()

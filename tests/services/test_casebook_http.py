@@ -14,6 +14,9 @@ import pytest
 
 from deploy.local.broker import LocalBroker
 from deploy.local.postgres import LocalPostgres
+from services.casebook import rebuilding
+from services.casebook.rebuilding import Site
+from services.casebook.schemas import Schemas
 from services.casebook.settings import Settings
 from shared.clock import now
 from shared.identifiers import DEPARTMENT, ApplicantRef, Role, new_id
@@ -360,3 +363,116 @@ async def test_a_token_that_ends_ends_the_stream(office: Office) -> None:
         assert (await following(stream))["event"] == "expired"
         with pytest.raises(StopAsyncIteration):
             await following(stream)
+
+
+async def test_the_past_is_asked_by_instant_and_by_position(office: Office) -> None:
+    case = await office.case()
+    path = f"/cases/{case.case_id}"
+    async with office.side.folding():
+        await office.tell(*office.staff.written, case.lodged())
+        drafting = await office.tell(case.registered(), case.assigned())
+        await asyncio.sleep(0.05)
+        between = now()
+        await asyncio.sleep(0.05)
+        await office.tell(case.drafted(), case.signed(), case.issued(), case.erased())
+    async with served(office.settings) as client:
+        for moment in ({"position": drafting}, {"at": between.isoformat()}):
+            found = (await client.get(path, headers=CLERK, params=moment)).json()
+            assert (found["case"]["state"], found["case"]["executor"]) == ("assigned", "bolat")
+            assert not found["case"]["erased"]
+            assert drafting in found["as_of"]["positions"]
+            queue = await client.get("/queues/to-draft", headers=HEAD, params=moment)
+            assert [each["case_id"] for each in queue.json()["cases"]] == [str(case.case_id)]
+            listed = await client.get(
+                "/cases", headers=HEAD, params={**moment, "state": "assigned"}
+            )
+            assert [each["case_id"] for each in listed.json()["cases"]] == [str(case.case_id)]
+            question = {"applicant": str(case.applicant)}
+            of_person = await client.post(
+                "/applicants/status", headers=CLERK, json=question, params=moment
+            )
+            assert [each["state"] for each in of_person.json()["cases"]] == ["assigned"]
+            timeline = await client.get(
+                f"{path}/timeline", headers=CLERK, params={**moment, "open": "true"}
+            )
+            facts = timeline.json()["facts"]
+            assert [fact["type"].split(".")[2] for fact in facts][-1] == "executor-assigned"
+            # What is erased today is not shown of yesterday either.
+            assert {fact["private"] for fact in facts} <= {"none", "erased"}
+        assert (await client.get(path, headers=CLERK)).json()["case"]["state"] == "issued"
+        assert (await client.get("/queues/to-draft", headers=HEAD)).json()["cases"] == []
+        stranger = await client.get(path, headers=STRANGER, params={"position": drafting})
+        assert stranger.status_code == 404
+
+
+async def test_a_moment_that_is_none_is_told_so(office: Office) -> None:
+    case = await office.case()
+    async with office.side.folding():
+        position = await office.tell(case.lodged())
+    wrong: list[tuple[dict[str, str], str]] = [
+        ({"at": "2026-11-20T00:00"}, "at"),
+        ({"at": (now() + timedelta(days=1)).isoformat()}, "at"),
+        ({"at": "2026-11-20T00:00+05:00", "position": position}, "position"),
+        ({"position": "nowhere"}, "position"),
+        ({"position": "99:1"}, "position"),
+        ({"position": f"{position}0000"}, "position"),
+    ]
+    async with served(office.settings) as client:
+        for moment, field in wrong:
+            answer = await client.get(f"/cases/{case.case_id}", headers=CLERK, params=moment)
+            assert answer.status_code == 422, moment
+            assert answer.json()["field"] == field
+        early = {"at": "2015-11-24T00:00:00+06:00"}
+        answer = await client.get(f"/cases/{case.case_id}", headers=CLERK, params=early)
+        assert answer.status_code == 404
+
+
+async def test_the_feed_goes_over_to_other_tables_without_loss(office: Office) -> None:
+    site = Site(office.side.bootstrap, office.side.url, Schemas("casebook"), "test")
+    case = await office.case()
+    async with served(office.settings) as client:
+        told = [await office.tell(case.lodged())]
+        async with listening(client, OPERATOR) as staying:
+            connected = await following(staying)
+            told.append(await office.tell(case.registered()))
+            left = await following(staying)
+            told.append(await office.tell(case.assigned()))
+            async with rebuilding.alone(site):
+                await rebuilding.prepare(site, "a test")
+                async with site.log() as log:
+                    ends = await rebuilding.ends_in_bulk(site, log)
+                await rebuilding.fill(site, ends, lambda _: None)
+                await rebuilding.swap(site, "a test")
+            told += [await office.tell(case.drafted()), await office.tell(case.signed())]
+            assert await places(staying, 3) == told[2:]
+        for last, missed in ((left["id"], told[2:]), (connected["id"], told[1:])):
+            async with listening(client, OPERATOR, last) as returning:
+                assert await places(returning, len(missed)) == missed
+                assert (await following(returning))["event"] == "connected"
+
+
+async def places(stream: AsyncIterator[dict[str, str]], count: int) -> list[str]:
+    """Where the next changes stand; none of them is a word to reload."""
+    found: list[str] = []
+    while len(found) < count:
+        event = await following(stream)
+        assert event["event"] == "changed"
+        found += [each["position"] for each in json.loads(event["data"])["changes"]]
+    return found
+
+
+async def test_who_asks_while_the_tables_are_lost_waits_and_is_answered(office: Office) -> None:
+    case = await office.case()
+    path = f"/cases/{case.case_id}"
+    async with served(office.settings) as client:
+        await office.tell(*office.staff.written, case.lodged())
+        position = await office.tell(case.registered())
+        await office.side.pool.execute("DROP SCHEMA casebook CASCADE")
+        answers = await asyncio.gather(
+            client.get(path, headers=CLERK, params={"min_position": position}, timeout=40),
+            client.get("/queues/to-assign", headers=HEAD, timeout=40),
+            client.get("/directory", headers=CLERK, timeout=40),
+            client.post("/applicants/status", headers=CLERK, json={"iin": IIN}, timeout=40),
+        )
+        assert [answer.status_code for answer in answers] == [200] * 4
+        assert answers[0].json()["case"]["state"] == "registered"

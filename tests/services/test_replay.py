@@ -310,7 +310,8 @@ def sample_of(entry: Entry) -> Fact:
 
 ROOT = Path(__file__).parents[2]
 FORBIDDEN = (
-    "shared.journal", "shared.privacy", "shared.http", "services.casebook.mending", "services.casebook.rebuilding",
+    "shared.journal", "shared.privacy", "shared.http", "services.casebook.mending",
+    "services.casebook.rebuilding",
     "services.casebook.following", "services.casebook.folding", "services.casebook.cli.log",
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ from services.casebook.case_document import case_file, written_document
 from services.casebook.case_order import CaseOrder
 from services.casebook.cli.exits import Failure, Status
 from services.casebook.cli.ledger import GARBAGE_THRESHOLDS, Scanned, take_in
-from services.casebook.cli.naming import case_id_of
+from services.casebook.cli.naming import case_in_tables
 from services.casebook.cli.run import Run, run_of
 from services.casebook.cli.screen import Form
 from services.casebook.evidence import Findings
@@ -104,7 +104,7 @@ def export(context: typer.Context, case: Name, out: Out = None) -> None:
     Every fact as it stands in the log, its hash and the hash before it. Sealed parts stay sealed.
     """
     run = run_of(context)
-    document = asyncio.run(_export(run, CaseId(UUID(case_id_of(run, case)))))
+    document = asyncio.run(_export(run, CaseId(UUID(case_in_tables(run, case)))))
     if out is None:
         run.screen.plain(written_document(document))
         return
@@ -119,7 +119,7 @@ def who_saw(context: typer.Context, case: Name) -> None:
     What runs by itself (a message to the applicant) is no person and is not in this list.
     """
     run = run_of(context)
-    case_id = CaseId(UUID(case_id_of(run, case)))
+    case_id = CaseId(UUID(case_in_tables(run, case)))
     rows = [asdict(opening) for opening in asyncio.run(_openings(run, case_id))]
     if len(rows) == OPENINGS_MAX:
         run.screen.complain(f"only the newest {OPENINGS_MAX} are shown")

@@ -1,17 +1,30 @@
-"""`qyzmet case`: where a case stands, and all that was told of it."""
+"""`qyzmet case`: where a case stands or stood, and all that was told of it."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 import typer
 
-from services.casebook.cli.naming import case_id_of
+from services.casebook.cli.exits import Failure, Problem, Status
 from services.casebook.cli.run import OFFICE, Run, opener, operator, run_of
 from services.casebook.cli.service import Person, Services
+from shared.clock import DEPARTMENT_ZONE
 from shared.privacy.openings import Purpose
 
 app = typer.Typer(no_args_is_help=True, help="Where a case stands, and all that was told of it.")
 
+At = Annotated[
+    str | None,
+    typer.Option(help="as it stood at this moment; without a zone: in that of the department"),
+]
+Position = Annotated[
+    str | None,
+    typer.Option(metavar="PARTITION:OFFSET", help="as it stood when this record was read"),
+]
+Limit = Annotated[int, typer.Option(min=1, max=200, help="at most so many")]
 Name = Annotated[str, typer.Argument(metavar="ID|NUMBER", help="case id or registration number")]
 
 OpenFor = Annotated[
@@ -20,15 +33,20 @@ OpenFor = Annotated[
 As = Annotated[str | None, typer.Option("--as", metavar="STAFF@OFFICE", help="who opens")]
 
 _PAGE: Final = 500
+_LISTED: Final = (
+    "case_id", "registration_number", "procedure", "office", "state", "executor", "due", "overdue",
+)  # fmt: skip
 COLUMNS: Final = ("recorded_at", "fact", "actor", "clauses", "due", "said")
 
 
 @app.command()
-def show(context: typer.Context, case: Name) -> None:
-    """Where a case stands now."""
+def show(context: typer.Context, case: Name, at: At = None, position: Position = None) -> None:
+    """Where a case stands now, or stood at a moment."""
     run = run_of(context)
+    then = moment_of(at, position)
     with run.services() as services:
-        answer = services.get("casebook", f"/cases/{case_id_of(run, case)}", operator())
+        path = f"/cases/{case_id_of(run, case)}"
+        answer = services.get("casebook", path, operator(), **then)
     found: dict[str, Any] = answer["case"]
     if run.screen.form.value == "table":
         found = {**found, "due": due_text(run, found["due"])}
@@ -36,36 +54,135 @@ def show(context: typer.Context, case: Name) -> None:
 
 
 @app.command()
-def timeline(context: typer.Context, case: Name, open_for: OpenFor = None, as_: As = None) -> None:
+def timeline(
+    context: typer.Context,
+    case: Name,
+    *,
+    at: At = None,
+    position: Position = None,
+    open_for: OpenFor = None,
+    as_: As = None,
+) -> None:
     """Every fact of a case in order, with actor, clauses and dues. Sealed parts stay sealed.
 
     --open-for opens them for staff of the case's office; who, when and what for is noted.
     """
     run = run_of(context)
     who = operator() if as_ is None else opener(*_named(as_))
+    then: dict[str, str | bool] = {**moment_of(at, position)}
+    if open_for is not None:
+        then |= {"open": True, "purpose": open_for.value}
     with run.services() as services:
-        facts = all_facts(services, case_id_of(run, case), who, open_for)
+        facts = all_facts(services, case_id_of(run, case), then, who)
     if run.screen.form.value == "table":
         run.screen.rows([shown(run, fact) for fact in facts], COLUMNS)
     else:
         run.screen.rows(facts, ())
 
 
+@app.command("list")
+def list_(
+    context: typer.Context,
+    *,
+    procedure: Annotated[str | None, typer.Option(help="of one procedure")] = None,
+    state: Annotated[str | None, typer.Option(help="in one state, like drafted")] = None,
+    executor: Annotated[str | None, typer.Option(help="of one executor")] = None,
+    limit: Limit = 50,
+    at: At = None,
+    position: Position = None,
+) -> None:
+    """Cases, the newest first, as they stand now or stood at a moment."""
+    run = run_of(context)
+    wanted = {"procedure": procedure, "state": state, "executor": executor, "limit": limit}
+    with run.services() as services:
+        answer = services.get("casebook", "/cases", operator(), **wanted, **moment_of(at, position))
+    show_cases(run, answer)
+
+
+@app.command()
+def queue(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Argument(help="to-register, to-assign, to-draft, to-sign or to-issue")
+    ],
+    executor: Annotated[str | None, typer.Option(help="of one executor")] = None,
+    limit: Limit = 50,
+    at: At = None,
+    position: Position = None,
+) -> None:
+    """What there is to do, the most urgent first, or what there was at a moment."""
+    run = run_of(context)
+    wanted = {"executor": executor, "limit": limit}
+    with run.services() as services:
+        answer = services.get(
+            "casebook", f"/queues/{name}", operator(), **wanted, **moment_of(at, position)
+        )
+    show_cases(run, answer)
+
+
+def show_cases(run: Run, answer: Mapping[str, Any]) -> None:
+    """A page of cases; on stderr, that there are more."""
+    cases: list[dict[str, Any]] = answer["cases"]
+    if run.screen.form.value == "table":
+        cases = [{**case, "due": due_text(run, case["due"])} for case in cases]
+    run.screen.rows(cases, _LISTED)
+    if answer["next"] is not None:
+        run.screen.say("there are more: --limit")
+
+
+def moment_of(at: str | None, position: str | None) -> dict[str, str]:
+    """The moment that options name, as a question takes it; none for now. Raises Failure."""
+    if at is not None and position is not None:
+        raise Failure("either --at or --position", Status.USAGE)
+    if position is not None:
+        return {"position": position}
+    if at is None:
+        return {}
+    try:
+        found = datetime.fromisoformat(at)
+    except ValueError:
+        raise Failure("--at: expected a moment, like 2026-11-20T09:30", Status.USAGE) from None
+    local = found if found.tzinfo is not None else found.replace(tzinfo=DEPARTMENT_ZONE)
+    return {"at": local.isoformat()}
+
+
 def all_facts(
-    services: Services, case_id: str, who: Person | None = None, open_for: Purpose | None = None
+    services: Services,
+    case_id: str,
+    asked: Mapping[str, str | bool] | None = None,
+    who: Person | None = None,
 ) -> list[dict[str, Any]]:
-    """The whole timeline of a case."""
-    opening = {} if open_for is None else {"open": True, "purpose": open_for.value}
+    """The whole timeline of a case; `asked` as of when, and what to open."""
     facts: list[dict[str, Any]] = []
     after: int | None = 0
     while after is not None:
         path = f"/cases/{case_id}/timeline"
         page = services.get(
-            "casebook", path, who or operator(), after=after, limit=_PAGE, **opening
+            "casebook", path, who or operator(), after=after, limit=_PAGE, **(asked or {})
         )
         facts += page["facts"]
         after = page["next"]
     return facts
+
+
+def case_id_of(run: Run, name: str) -> str:
+    """The id of a case, given that or its registration number. Raises Failure."""
+    try:
+        return str(UUID(name))
+    except ValueError:
+        pass
+    nobody = f"no case has the id or the registration number {name}"
+    try:
+        with run.services() as services:
+            found = services.get("casebook", "/cases", operator(), number=name.upper())["cases"]
+    except Problem as problem:
+        # What is no number at all is told like one that nobody has.
+        if problem.code != HTTPStatus.UNPROCESSABLE_ENTITY:
+            raise
+        raise Failure(nobody) from None
+    if not found:
+        raise Failure(nobody)
+    return str(found[0]["case_id"])
 
 
 def _named(text: str) -> tuple[str, str]:

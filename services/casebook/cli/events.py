@@ -11,7 +11,8 @@ from uuid import UUID
 import typer
 
 from services.casebook.arrivals import LogRecord
-from services.casebook.cli.naming import case_id_of, moment_of
+from services.casebook.cli.cases import case_id_of
+from services.casebook.cli.naming import moment_of
 from services.casebook.cli.run import Run, run_of
 from services.casebook.cli.screen import Form
 from shared.messaging.log import Log, Place, open_log

@@ -1,4 +1,4 @@
-"""What users name on the command line: cases by number, moments by age."""
+"""What auditors name on the command line: cases, without a service; moments by age."""
 
 import asyncio
 import re
@@ -18,8 +18,11 @@ _AGE: Final = re.compile(r"(\d{1,6})([smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def case_id_of(run: Run, name: str) -> str:
-    """The id of a case, given that or its registration number. Raises Failure."""
+def case_in_tables(run: Run, name: str) -> str:
+    """The id of a case, given that or its registration number: an audit needs no service for it.
+
+    Raises Failure.
+    """
     try:
         return str(UUID(name))
     except ValueError:

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
+from services.casebook.cli.cases import case_id_of
 from services.casebook.cli.exits import Failure, Problem, Status
-from services.casebook.cli.naming import case_id_of
 from services.casebook.cli.run import operator, run_of
 from services.casebook.cli.service import STAGES, Services
 

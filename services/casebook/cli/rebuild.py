@@ -100,7 +100,8 @@ def swap(
     """Make the rebuilt tables the live ones; those that were are kept for `rebuild rollback`."""
     found = run_of(context)
     _require_reason(reason)
-    _report(found, _done(comparing.compare(_site(found))), is_fatal=not differing)
+    if _done(_has_live(found)):
+        _report(found, _done(comparing.compare(_site(found))), is_fatal=not differing)
     if _confirmed(found, "Make the rebuilt tables the live ones?", apply=apply, yes=yes):
         _done(_alone(found, rebuilding.swap(_site(found), reason)))
         found.screen.say("swapped; those before are kept: qyzmet rebuild rollback, or drop before")
@@ -162,6 +163,12 @@ def _done(work: Coroutine[Any, Any, _T]) -> _T:
 async def _alone(found: Run, work: Coroutine[Any, Any, None]) -> None:
     async with alone(_site(found)):
         await work
+
+
+async def _has_live(found: Run) -> bool:
+    site = _site(found)
+    async with site.connected(site.schemas.live) as connection:
+        return await exists(connection, site.schemas.live)
 
 
 async def _run(found: Run, reason: str, processes: int) -> Comparison:

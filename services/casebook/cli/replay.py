@@ -21,7 +21,7 @@ from services.casebook.case_document import Inspection, proven
 from services.casebook.case_order import CaseOrder
 from services.casebook.cli.exits import Status
 from services.casebook.cli.ledger import GARBAGE_THRESHOLDS, Scanned
-from services.casebook.cli.naming import case_id_of, moment_of
+from services.casebook.cli.naming import case_in_tables, moment_of
 from services.casebook.cli.run import Run, run_of
 from services.casebook.cli.screen import Form
 from services.casebook.evidence import LogRecord
@@ -105,7 +105,7 @@ def replay(
     """
     run = run_of(context)
     wanted = Wanted(procedure, office, executor, outcome, _moment(since), _moment(until))
-    only = None if case is None else CaseId(UUID(case_id_of(run, case)))
+    only = None if case is None else CaseId(UUID(case_in_tables(run, case)))
     began = process_time()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     with ExitStack() as stack:
