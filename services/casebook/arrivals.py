@@ -125,7 +125,7 @@ def raw_of(record: LogRecord) -> Raw:
 
 def arrival_of(raw: Raw) -> Arrival:
     """Read a record; never raises, whatever it holds."""
-    case_id = _case_of(raw)
+    case_id = case_of(raw)
     envelope: Envelope | None = None
     try:
         envelope = envelope_of(raw.headers)
@@ -160,7 +160,7 @@ def unpack_headers(packed: bytes) -> Headers:
     ]
 
 
-def _case_of(raw: Raw) -> CaseId:
+def case_of(raw: "Raw | LogRecord") -> CaseId:
     """The case a record belongs to: its key. One without a case parks as a case of its own."""
     try:
         return CaseId(uuid_of((raw.key or b"").decode("ascii")))

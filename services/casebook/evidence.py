@@ -1,4 +1,4 @@
-"""What is compared when journals and log are verified, and what can be found wrong with it."""
+"""What an audit compares (log, journals, projections), and what can be found wrong with it."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
+
+from msgspec import Struct
 
 from shared.events.envelope import chain_hash
 from shared.identifiers import DEPARTMENT, CaseId, Source
@@ -21,11 +23,15 @@ Key = tuple[Source, UUID, int]
 class Flaw(StrEnum):
     """What can be wrong."""
 
+    DAMAGED = "a damaged batch of the log"
+    HOLE = "records are missing in the log"
     UNREADABLE = "unreadable record"
     CONTRADICTION = "another event in the same place"
     OTHER_WORDS = "the same event in other words"
     LOG_GAP = "gap in the log"
     LOG_CHAIN = "broken chain in the log"
+    UNKNOWN_TYPE = "an event that this build does not know"
+    NOT_HOLDER = "told without holding the case"
     JOURNAL_GAP = "gap in a journal"
     JOURNAL_HASH = "a journal row is not what was recorded"
     JOURNAL_CHAIN = "broken chain in a journal"
@@ -36,6 +42,8 @@ class Flaw(StrEnum):
     UNPUBLISHED = "recorded, and not published"
     UNKNOWN = "in the log, but in no journal"
     STRAY = "published or waiting, but in no journal"
+    OFFSET = "an offset is not of this log"
+    PROJECTION = "a projection is not what the log tells"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +60,12 @@ class Finding:
     """Of the journal."""
     expected: str = ""
     found: str = ""
+    row: str | None = None
+    """Of another table: `schema.table key column`."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogRecord:
-    """A record of the log as it came."""
+class LogRecord(Struct, frozen=True, array_like=True, gc=False):
+    """A record of the log as it came. A struct: very many are made, written aside and read back."""
 
     topic: str
     partition: int
@@ -64,6 +73,8 @@ class LogRecord:
     key: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
     value: bytes | None
+    timestamp: int = 0
+    """When the broker took it, in milliseconds."""
 
     @property
     def name(self) -> str:
@@ -106,13 +117,14 @@ class Recorded:
         return chain_hash(self.attributes, self.data.encode())
 
 
-@dataclass(slots=True)
-class Told:
-    """A fact of the log, kept as small as it can be: there are very many."""
+class Told(Struct, gc=False):
+    """A fact of the log, kept as small as it can be."""
 
-    event_id: bytes
+    event_id: str
     digest: bytes
-    previous: bytes
+    previous: str
+    type: str
+    turn: int
     place: tuple[str, int, int]
     copies: tuple[tuple[str, int, int], ...] = ()
 
@@ -121,6 +133,24 @@ class Told:
         """How findings name its record."""
         topic, partition, offset = self.place
         return f"{topic} {partition}:{offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Records that cannot be had: their batch is damaged, or they are not there."""
+
+    topic: str
+    partition: int
+    first: int
+    last: int
+    flaw: Flaw
+
+    @property
+    def finding(self) -> "Finding":
+        """As it is told."""
+        name = f"{self.topic} {self.partition}:{self.first}"
+        expected = f"the records {self.first} to {self.last}"
+        return Finding(self.flaw, record=name, expected=expected, found="nothing readable")
 
 
 @dataclass

@@ -48,7 +48,7 @@ class CannotMend(Exception):
 
 
 class Differs(CannotMend):
-    """Log and journals contradict each other: that is for `log verify` and a person."""
+    """Log and journals contradict each other: that is for `audit verify` and a person."""
 
 
 @dataclass
@@ -141,8 +141,8 @@ def _told(row: asyncpg.Record, ledger: LogLedger) -> Told | None:
     digest = chain_hash(row["attributes"], row["data"].encode())
     name = f"{row['source']}, case {row['case_id']}, sequence {row['sequence']}"
     if digest != row["hash"]:
-        raise Differs(f"the journal row of {name} is not what was recorded: qyzmet log verify")
+        raise Differs(f"the journal row of {name} is not what was recorded: qyzmet audit verify")
     told = ledger.facts.get(_key(row))
     if told is not None and told.digest.hex() != digest:
-        raise Differs(f"the log has something else in the place of {name}: qyzmet log verify")
+        raise Differs(f"the log has something else in the place of {name}: qyzmet audit verify")
     return told

@@ -1,7 +1,8 @@
 """Opening what is sealed, at reading, for those who may (D11).
 
 Nothing is opened before the erasures of the log were applied to the vault again: a vault that
-came out of a backup could hold keys that were destroyed.
+came out of a backup could hold keys that were destroyed. And nothing is opened for a person that
+is not written down first, with the purpose they name (ADR 0023).
 """
 
 import asyncio
@@ -23,6 +24,8 @@ from shared.http.tokens import Caller
 from shared.identifiers import DEPARTMENT, CaseId, EventId, Role
 from shared.postgres.pool import Connection, Pool
 from shared.privacy.keys import Vault
+from shared.privacy.openings import Opener as Person
+from shared.privacy.openings import Purpose
 from shared.privacy.sealing import CaseKey, Tampered, private_model, unseal
 
 _log = structlog.get_logger()
@@ -80,16 +83,33 @@ async def roles_today(connection: Connection, who: Caller) -> frozenset[Role]:
     return directory.roles_of(who.staff, who.office, day)
 
 
-async def require_opener(connection: Connection, who: Caller, office: str) -> None:
-    """Raises Refused unless the caller works in that office today, in a role that opens."""
+async def opener_of(
+    connection: Connection, who: Caller, office: str, purpose: Purpose | None
+) -> Person:
+    """The caller as who opens, for a purpose.
+
+    Raises:
+        Refused: no purpose is named, or the caller does not work in that office today in a role
+            that opens.
+    """
     roles = await roles_today(connection, who) if who.office == office else frozenset[Role]()
-    if roles.isdisjoint(OPENERS):
+    allowed = roles.intersection(OPENERS)
+    if not allowed:
         raise Refused(
             "only staff of the case's office open what is sealed",
             expected=" or ".join(OPENERS) + ", at work today in this office",
             found=" and ".join(sorted(roles)) or "no such role today",
             because=Because.ACTOR,
         )
+    if purpose is None:
+        raise Refused(
+            "who opens what is sealed says what for",
+            expected=", ".join(Purpose),
+            found="no purpose",
+            because=Because.INPUT,
+            field="purpose",
+        )
+    return Person(who.staff, allowed, office, purpose)
 
 
 class Opener:
@@ -128,23 +148,26 @@ class Opener:
         with asking():
             return bool(await pool.fetchval(_REACHED, *zip(*rows, strict=True)))
 
-    async def open(self, blocks: Sequence[Block]) -> list[Private]:
-        """What the blocks hold, as far as their keys exist.
+    async def open(self, blocks: Sequence[Block], person: Person) -> list[Private]:
+        """What the blocks hold, as far as their keys exist; noted as opened by the person.
 
         Raises:
             Unavailable: the vault does not answer, or the erasures are not applied yet.
         """
         if not self.may_open:
             raise Unavailable("the erasures of the log are not applied yet")
-        sealed = {block.case_id for block in blocks if block.sealed not in (None, ERASED)}
-        keys = await self._vault.keys(sealed)
+        sealed: dict[CaseId, list[EventId]] = {}
+        for block in blocks:
+            if block.sealed not in (None, ERASED):
+                sealed.setdefault(block.case_id, []).append(block.event_id)
+        keys = await self._vault.open_keys(sealed, person)
         return [_opened(block, keys.get(block.case_id)) for block in blocks]
 
-    async def names(self, rows: Sequence[asyncpg.Record]) -> dict[str, str]:
+    async def names(self, rows: Sequence[asyncpg.Record], person: Person) -> dict[str, str]:
         """The names of members of staff, as far as they can be read."""
         blocks = [Block(DEPARTMENT, row["event_id"], row["type"], row["sealed"]) for row in rows]
         found: dict[str, str] = {}
-        for row, private in zip(rows, await self.open(blocks), strict=True):
+        for row, private in zip(rows, await self.open(blocks, person), strict=True):
             name = (private.opened or {}).get("full_name")
             if isinstance(name, str):
                 found[row["staff"]] = name

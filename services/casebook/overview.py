@@ -24,6 +24,7 @@ from shared.http.described import Responses
 from shared.http.positions import MinPosition
 from shared.http.tokens import LIFETIME_MAX, Caller
 from shared.identifiers import Role
+from shared.privacy.openings import Purpose
 
 router = APIRouter(tags=["casebook"], route_class=Patient)
 
@@ -40,21 +41,23 @@ async def read_directory(
     book: Book,
     colleague: Colleague,
     open: Annotated[bool, Query(description="With names")] = False,  # noqa: A002
+    purpose: Annotated[Purpose | None, Query(description="What for; noted with who opens")] = None,
     min_position: MinPosition = None,
 ) -> DirectoryAnswer:
     """Who is here today, in which roles, and how much each executor has to do."""
     day = now().astimezone(DEPARTMENT_ZONE).date()
     names: dict[str, str] = {}
+    person = None
     async with book.reading(min_position) as connection:
         as_of = fresh_of(await queries.offsets(connection))
         if open:
-            await opening.require_opener(connection, colleague, colleague.office)
+            person = await opening.opener_of(connection, colleague, colleague.office, purpose)
         office = None if _sees_all(colleague) and not open else colleague.office
         rows = await queries.members(connection, office)
         directory = await queries.directory(connection, rows, day)
         loads = await queries.loads(connection, [row["staff"] for row in rows])
-    if open:
-        names = await book.opener.names(rows)
+    if person is not None:
+        names = await book.opener.names(rows, person)
     staff = [
         Present(
             staff=row["staff"],

@@ -50,6 +50,7 @@ from shared.identifiers import (
     Step,
 )
 from shared.postgres.pool import Connection
+from shared.privacy.openings import Purpose
 
 router = APIRouter(tags=["casebook"], route_class=Patient)
 
@@ -121,6 +122,7 @@ async def read_timeline(
     book: Book,
     reader: Reader,
     open: Annotated[bool, Query(description="Open what is sealed")] = False,  # noqa: A002
+    purpose: Annotated[Purpose | None, Query(description="What for; noted with who opens")] = None,
     after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     limit: Annotated[int, Query(ge=1, le=_TIMELINE_MAX)] = 100,
     min_position: MinPosition = None,
@@ -128,21 +130,23 @@ async def read_timeline(
 ) -> TimelineAnswer:
     """Every fact of a case in order, with clauses and dues; sealed parts only when asked for.
 
+    Who opens them names a purpose; person, role, purpose and time are noted before they are opened.
     What is erased now is not shown of the past either.
     """
+    person = None
     async with book.reading(min_position) as connection:
         as_of = fresh_at(then) if then else fresh_of(await queries.offsets(connection))
         now_row = await _case(connection, case_id, reader)
         if open:
-            await opening.require_opener(connection, reader, now_row["office"])
+            person = await opening.opener_of(connection, reader, now_row["office"], purpose)
         case = await _then(connection, now_row, then)
         before = then.before[case["partition"]] if then else None
         rows = await queries.timeline(connection, case, Span(after, limit + 1, before))
         clauses = await queries.step_clauses(connection, case, before)
     rows, following = rows[:limit], rows[limit:]
     erased = now_row["erased"]
-    if open and not erased:
-        private = await book.opener.open([_block(row) for row in rows])
+    if person is not None and not erased:
+        private = await book.opener.open([_block(row) for row in rows], person)
     else:
         private = [opening.closed(row["sealed"], is_erased=erased) for row in rows]
     return TimelineAnswer(

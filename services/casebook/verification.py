@@ -8,22 +8,26 @@ are looked for in a second reading of the log's tail.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from services.casebook.evidence import Finding, Findings, Flaw, Key, LogRecord, Recorded, Told
+from services.casebook.saying import Unfit, said_in
+from shared.events.catalogue import BY_TYPE
 from shared.events.envelope import (
     GENESIS,
     Envelope,
     MalformedEnvelope,
-    canonical,
-    chain_hash,
-    from_headers,
-    to_headers,
+    written,
 )
-from shared.identifiers import DEPARTMENT, Source
+from shared.events.event import Kind
+from shared.events.upcasts import UPCASTS
+from shared.identifiers import Source
 from shared.messaging.log import Place
-from shared.messaging.topics import DEPARTMENT_EVENTS
+
+_RUN_MAX: Final = timedelta(hours=24)
+"""What was recorded after a verification began, and within this, is not judged by it."""
 
 
 class LogLedger:
@@ -37,61 +41,72 @@ class LogLedger:
     def take(self, record: LogRecord) -> None:
         """One more record, in the order of its partition."""
         try:
-            attributes = from_headers(record.headers)
-            envelope = Envelope.from_attributes(attributes)
-            fault = _misfit(record, attributes, envelope)
-        except MalformedEnvelope as malformed:
-            self._findings.add(Finding(Flaw.UNREADABLE, record=record.name, found=str(malformed)))
+            said = said_in(record)
+        except Unfit as unfit:
+            self._findings.add(Finding(Flaw.UNREADABLE, *unfit.key, record.name, found=str(unfit)))
             return
-        key = (envelope.source, envelope.case_id, envelope.sequence)
-        if fault is not None:
-            self._findings.add(Finding(Flaw.UNREADABLE, *key, record=record.name, found=fault))
-            return
-        digest = chain_hash(canonical(attributes), record.value or b"")
+        key = said.key
         place = (record.topic, record.partition, record.offset)
         first = self.facts.get(key)
         if first is None:
             self.facts[key] = Told(
-                envelope.event_id.bytes,
-                bytes.fromhex(digest),
-                envelope.prev_hash.encode(),
-                place,
+                said.event_id, said.digest, said.previous, said.type, said.turn, place
             )
-        elif first.event_id != envelope.event_id.bytes:
-            self._contradicts(Flaw.CONTRADICTION, key, record, first, str(envelope.event_id))
-        elif first.digest != bytes.fromhex(digest):
-            self._contradicts(Flaw.OTHER_WORDS, key, record, first, digest)
+        elif first.event_id != said.event_id:
+            self._contradicts(Flaw.CONTRADICTION, key, record, first, said.event_id)
+        elif first.digest != said.digest:
+            self._contradicts(Flaw.OTHER_WORDS, key, record, first, said.digest.hex())
         else:
             self.duplicates += 1
             first.copies += (place,)
 
     def conclude(self) -> None:
-        """Once all is taken: no gaps, and each fact carries the hash of the one before."""
+        """Once all of a case is taken: no gaps, each fact carries the hash of the one before."""
         for key, told in self.facts.items():
             source, case_id, sequence = key
             before = self.facts.get((source, case_id, sequence - 1))
             if before is None and sequence > 1:
                 expected = f"sequence {sequence - 1} before it"
-                self._findings.add(
-                    Finding(Flaw.LOG_GAP, *key, told.name, expected=expected, found="nothing")
-                )
+                self._add(Flaw.LOG_GAP, key, told, expected, "nothing")
                 continue
             expected = GENESIS if before is None else before.digest.hex()
-            if told.previous.decode() != expected:
-                self._findings.add(
-                    Finding(
-                        Flaw.LOG_CHAIN,
-                        *key,
-                        told.name,
-                        expected=f"prevhash {expected}",
-                        found=told.previous.decode()[:64],
-                    )
-                )
+            if (found := told.previous) != expected:
+                self._add(Flaw.LOG_CHAIN, key, told, f"prevhash {expected}", found[:64])
+
+    def judge(self) -> None:
+        """Once all of one case is taken: was each binding fact told by who held the turn (D8)?"""
+        path = [Source.INTAKE]
+        moved: set[tuple[Source, int]] = set()
+        # In the order of turns: who holds one is known from the facts of the turn before.
+        for key, told in sorted(self.facts.items(), key=_in_turn):
+            source, turn = key[0], told.turn
+            entry = BY_TYPE.get(told.type)
+            if entry is None or entry.owner is not source:
+                if told.type not in UPCASTS:
+                    self._add(Flaw.UNKNOWN_TYPE, key, told, "a type of the catalogue", told.type)
+                continue
+            if entry.kind is Kind.STATEMENT:
+                continue
+            holder = path[turn].value if turn < len(path) else "nobody yet"
+            moves = entry.hands_to is not None or entry.ends is not None
+            if holder != source.value:
+                self._add(Flaw.NOT_HOLDER, key, told, f"turn {turn} held by {holder}", source)
+            elif moves and (source, turn) in moved:
+                expected = f"turn {turn} passed on once"
+                self._add(Flaw.NOT_HOLDER, key, told, expected, "a second time")
+            elif moves:
+                moved.add((source, turn))
+                if entry.hands_to is not None and turn == len(path) - 1:
+                    path.append(entry.hands_to)
+
+    def _add(self, flaw: Flaw, key: Key, told: Told, expected: str, found: str) -> None:
+        finding = Finding(flaw, *key, told.name, expected=expected, found=found)
+        self._findings.add(finding)
 
     def _contradicts(
         self, flaw: Flaw, key: Key, record: LogRecord, first: Told, found: str
     ) -> None:
-        expected = f"what stands at {first.name} ({first.event_id.hex()})"
+        expected = f"what stands at {first.name} ({first.event_id})"
         self._findings.add(Finding(flaw, *key, record.name, expected=expected, found=found))
 
 
@@ -106,28 +121,25 @@ class JournalCounts:
 
 
 class JournalReader:
-    """The rows of one stage's journal, in the order of (case, sequence), against the ledger.
+    """The rows of one stage's journal, in the order of (case, sequence), each against a ledger.
 
-    What the ledger holds and no journal has remains in `ledger.facts` at the end.
+    What a ledger holds and no journal has remains in its `facts`.
     """
 
-    def __init__(
-        self, ledger: LogLedger, findings: Findings, ends: Mapping[Place, int], began: datetime
-    ) -> None:
+    def __init__(self, findings: Findings, ends: Mapping[Place, int], began: datetime) -> None:
         self.counts = JournalCounts()
-        self._ledger = ledger
         self._findings = findings
         self._ends = ends
         self._began = began
         self._beyond: list[tuple[Recorded, str]] = []
         self._before: tuple[UUID | None, int, str] = (None, 0, GENESIS)
 
-    def take(self, row: Recorded) -> None:
-        """One more row."""
+    def take(self, row: Recorded, ledger: LogLedger) -> None:
+        """One more row, and what the log tells of its case."""
         self.counts.rows += 1
         digest = row.digest
         self._check_itself(row, digest)
-        self._check_published(row, digest)
+        self._check_published(row, digest, ledger.facts.pop(row.key, None))
 
     @property
     def is_settled(self) -> bool:
@@ -167,12 +179,11 @@ class JournalReader:
                 self._add(Flaw.JOURNAL_COLUMNS, row, f"{_columns(row)}", f"{found}")
         self._before = (row.case_id, row.sequence, row.hash)
 
-    def _check_published(self, row: Recorded, digest: str) -> None:
-        told = self._ledger.facts.pop(row.key, None)
+    def _check_published(self, row: Recorded, digest: str, told: Told | None) -> None:
         if told is not None:
             self.counts.in_log += 1
-            if told.event_id != row.event_id.bytes:
-                self._add(Flaw.DIFFERS, row, f"event {row.event_id}", told.event_id.hex(), told)
+            if told.event_id != str(row.event_id):
+                self._add(Flaw.DIFFERS, row, f"event {row.event_id}", told.event_id, told)
             elif told.digest.hex() != digest:
                 self._add(Flaw.DIFFERS, row, f"hash {digest}", told.digest.hex(), told)
         if row.partition is None or row.offset is None:
@@ -182,19 +193,25 @@ class JournalReader:
             self._add(Flaw.UNPUBLISHED, row, "out of the outbox once published", "still in it")
         place = (row.topic, row.partition, row.offset)
         if told is None and row.offset >= self._ends.get((row.topic, row.partition), 0):
-            self._beyond.append((row, digest))
+            if self._is_newer(row):
+                self.counts.newer += 1
+            else:
+                self._beyond.append((row, digest))
         elif told is None:
             self._add(Flaw.LOST, row, f"a record at {_named(place)}", "no record of this fact")
         elif place not in (told.place, *told.copies):
             self._add(Flaw.ELSEWHERE, row, f"a record at {_named(place)}", told.name, told)
 
     def _check_waiting(self, row: Recorded) -> None:
-        if row.recorded_at >= self._began:
+        if self._is_newer(row):
             self.counts.newer += 1
         elif row.waits:
             self._add(Flaw.UNPUBLISHED, row, "published", "waits in the outbox")
         else:
             self._add(Flaw.UNPUBLISHED, row, "published, or in the outbox", "neither")
+
+    def _is_newer(self, row: Recorded) -> bool:
+        return self._began <= row.recorded_at <= self._began + _RUN_MAX
 
     def _add(
         self, flaw: Flaw, row: Recorded, expected: str, found: str, told: Told | None = None
@@ -231,36 +248,30 @@ def stray(source: Source, table: str, positions: Iterable[int], findings: Findin
         )
 
 
-def _misfit(record: LogRecord, attributes: Mapping[str, str], envelope: Envelope) -> str | None:
-    """What keeps a record with an envelope from being what the relay sends."""
-    if record.key != str(envelope.case_id).encode():
-        return "the key is not the case"
-    if record.value is None:
-        return "no value"
-    if sorted(record.headers) != sorted(to_headers(attributes)):
-        return "headers that are not the envelope's"
-    if (record.topic == DEPARTMENT_EVENTS) != (envelope.case_id == DEPARTMENT):
-        return "a case in the other topic"
-    return None
+def _in_turn(item: tuple[Key, Told]) -> tuple[int, str, int]:
+    (source, _, sequence), told = item
+    return told.turn, source, sequence
 
 
-def _columns(row: Recorded) -> tuple[str, str, str, int, str]:
+def _columns(row: Recorded) -> tuple[str, str, str, int, str, str]:
     return (
         row.source.value,
         str(row.case_id),
         str(row.event_id),
         row.sequence,
         row.event_type,
+        written(row.recorded_at),
     )
 
 
-def _columns_of(envelope: Envelope) -> tuple[str, str, str, int, str]:
+def _columns_of(envelope: Envelope) -> tuple[str, str, str, int, str, str]:
     return (
         envelope.source.value,
         str(envelope.case_id),
         str(envelope.event_id),
         envelope.sequence,
         envelope.type,
+        written(envelope.time),
     )
 
 

@@ -167,7 +167,7 @@ def envelope_of(headers: Sequence[tuple[str, bytes | None]]) -> Envelope:
         MalformedEnvelope: a header is no text, or an attribute is missing or not of its type.
     """
     names, values = zip(*headers, strict=True) if headers else ((), ())
-    if (spelling := _AS_WRITTEN.get(names)) is not None:
+    if (spelling := AS_WRITTEN.get(names)) is not None:
         try:
             text = b"\n".join(values).decode()
             if (found := spelling.fullmatch(text)) is not None:
@@ -286,7 +286,7 @@ _GROUPED: Final = {
     "correlationid": "(?P<case>{})",
     "subject": "(?P=case)",
 }
-_AS_WRITTEN: Final = dict(_shapes())
+AS_WRITTEN: Final = dict(_shapes())
 """By the names of the headers: the whole envelope in one look."""
 
 

@@ -68,6 +68,16 @@ class Log:
         found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=most)
         return [record for records in found.values() for record in records]
 
+    def go_to(self, place: Place, offset: int) -> None:
+        """Read on from an offset of one partition."""
+        self._consumer.seek(TopicPartition(*place), offset)
+
+    async def poll_of(self, place: Place, wait_ms: int, most: int) -> list[ConsumerRecord]:
+        """As `poll`, of one partition. Raises whatever the client makes of a damaged batch."""
+        part = TopicPartition(*place)
+        found = await self._consumer.getmany(part, timeout_ms=wait_ms, max_records=most)
+        return list(found.get(part, ()))
+
     async def read_to(
         self, ends: Mapping[Place, int], most: int = 2000
     ) -> AsyncIterator[list[ConsumerRecord]]:

@@ -5,16 +5,17 @@ is bulk (one round trip, or two in a race) and ends within its timeout.
 """
 
 import hmac
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import uuid4
 
 import asyncpg
 
 from shared.errors import Unavailable
-from shared.identifiers import ApplicantRef, CaseId
+from shared.identifiers import ApplicantRef, CaseId, EventId
 from shared.postgres.faults import reachable
 from shared.postgres.pool import Pool
 from shared.privacy.master import MasterKeys
+from shared.privacy.openings import Opener, open_arguments
 from shared.privacy.sealing import CaseKey
 
 _TURNS_MAX = 5
@@ -128,7 +129,10 @@ class Vault:
         raise Unavailable("the keys of new cases")
 
     async def keys(self, case_ids: Iterable[CaseId]) -> dict[CaseId, CaseKey]:
-        """The keys of these cases. One that is missing in the answer is erased."""
+        """The keys of these cases, for what runs by itself. One that is missing is erased.
+
+        For a person it is `open_keys`.
+        """
         cases = sorted(set(case_ids))
         if not cases:
             return {}
@@ -137,6 +141,18 @@ class Vault:
                 "SELECT case_id, wrapped FROM case_keys WHERE case_id = ANY ($1)", cases
             )
         )
+
+    async def open_keys(
+        self, blocks: Mapping[CaseId, Sequence[EventId]], opener: Opener
+    ) -> dict[CaseId, CaseKey]:
+        """The keys for the blocks that a person opens, noted as opened; erased ones are missing.
+
+        Noted and given in one transaction: if it cannot be noted, nothing is given.
+        """
+        if not blocks:
+            return {}
+        statement, arguments = open_arguments(blocks, opener)
+        return self._unwrapped(await self._fetch(statement, *arguments))
 
     async def cases_of(self, applicant: ApplicantRef) -> list[CaseId]:
         """The cases of a person that are not erased, by id (which is by age)."""

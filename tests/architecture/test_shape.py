@@ -16,6 +16,7 @@ STAGE_FILES = (
     "__init__.py",
     "__main__.py",
     "commands.py",
+    "hindsight.py",
     "reactions.py",
     "routes.py",
     "rules.py",

@@ -68,7 +68,7 @@ class World:
     async def is_whole(self, *, same_log: bool = True) -> None:
         """Every invariant holds, and the command line finds log and journals equal."""
         await judge(self.system, self.history, self.seed, same_log=same_log)
-        await self.qyzmet("log", "verify")
+        await self.qyzmet("audit", "verify")
 
     async def qyzmet(self, *arguments: str) -> None:
         """The command line says that all is well."""

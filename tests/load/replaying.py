@@ -198,7 +198,10 @@ def main() -> None:
     with stores() as (broker, postgres):
         asyncio.run(create_topics(broker.bootstrap))
         began = time.monotonic()
-        events = synthetic.write(broker.bootstrap, given.events, open_at_once=given.open_at_once)
+        events = synthetic.write(
+            broker.bootstrap,
+            synthetic.records(given.events, open_at_once=given.open_at_once),
+        )
         say({"written": events, "wall_s": round(time.monotonic() - began, 1)})
         for place, processes in enumerate(given.processes):
             name = f"{DATABASE}{place}"

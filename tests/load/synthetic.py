@@ -10,7 +10,7 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count, islice
@@ -57,28 +57,36 @@ class _Line:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pattern:
+class Pattern:
     """A case to be copied."""
 
     lines: Sequence[_Line]
 
 
-def records(events: int, seed: int = 0, open_at_once: int = OPEN_AT_ONCE) -> Iterator[Written]:
-    """At least so many records, in the order of a log; the last cases are told to their end."""
+def records(
+    events: int,
+    seed: int = 0,
+    open_at_once: int = OPEN_AT_ONCE,
+    told: Sequence["Pattern"] | None = None,
+) -> Iterator[Written]:
+    """At least so many records, in the order of a log; the last cases are told to their end.
+
+    Copies of `told`, if it is given, each as often.
+    """
     rng = random.Random(seed)
-    patterns, weights = _patterns()
-    clock, told = count(int(START.timestamp() * 1000)), 0
-    while told < events:
+    patterns, weights = _patterns() if told is None else (list(told), [1] * len(told))
+    clock, written = count(int(START.timestamp() * 1000)), 0
+    while written < events:
         chosen = rng.choices(patterns, weights, k=open_at_once)
         cases = [_copy(pattern, rng, clock) for pattern in chosen]
         for place in range(max(map(len, cases))):
             for case in cases:
                 if place < len(case):
                     yield case[place]
-        told += sum(map(len, cases))
+        written += sum(map(len, cases))
 
 
-def write(bootstrap: str, events: int, seed: int = 0, open_at_once: int = OPEN_AT_ONCE) -> int:
+def write(bootstrap: str, copies: Iterable[Written]) -> int:
     """Send them, each case to the partition that a stage would send it to; how many there were."""
     producer = Producer(
         {
@@ -98,7 +106,7 @@ def write(bootstrap: str, events: int, seed: int = 0, open_at_once: int = OPEN_A
             lost.append(str(error))
 
     sent = 0
-    for record in records(events, seed, open_at_once):
+    for record in copies:
         headers: Any = list(record.headers)
         while True:
             try:
@@ -125,7 +133,7 @@ async def write_department(bootstrap: str) -> None:
     await publish(bootstrap, department.written)
 
 
-def _patterns() -> tuple[list[_Pattern], list[int]]:
+def _patterns() -> tuple[list[Pattern], list[int]]:
     """All patterns, and how often each is to be chosen."""
     found, weights = [], []
     for weight, walk in WALKS:
@@ -135,7 +143,7 @@ def _patterns() -> tuple[list[_Pattern], list[int]]:
     return found, weights
 
 
-def _pattern(walk: Sequence[str], variant: int) -> _Pattern:
+def _pattern(walk: Sequence[str], variant: int) -> Pattern:
     case = CaseFacts(office=OFFICES[variant % len(OFFICES)])
     case.clock = START + timedelta(days=variant, hours=variant % 5)
     executor = EXECUTORS[variant % len(EXECUTORS)]
@@ -151,13 +159,18 @@ def _pattern(walk: Sequence[str], variant: int) -> _Pattern:
                 case.withdrawn(Source.ROUTING, case.written[-1].event_id)
             case _:
                 getattr(case, name)()
+    return pattern_of(case.written, str(case.case_id), str(case.applicant), case.number)
+
+
+def pattern_of(written: Sequence[Written], case_id: str, applicant: str, number: str) -> Pattern:
+    """A case that was told, to be copied."""
     names = {
-        str(case.case_id): "case",
-        str(case.applicant): "applicant",
-        case.number: "number",
-        **{str(told.event_id): f"id{place}" for place, told in enumerate(case.written)},
+        case_id: "case",
+        applicant: "applicant",
+        number: "number",
+        **{str(told.event_id): f"id{place}" for place, told in enumerate(written)},
     }
-    return _Pattern([_line(told, place, names) for place, told in enumerate(case.written)])
+    return Pattern([_line(told, place, names) for place, told in enumerate(written)])
 
 
 def _line(told: Written, place: int, names: dict[str, str]) -> _Line:
@@ -189,7 +202,7 @@ def _open(text: str, names: dict[str, str]) -> str:
     return text
 
 
-def _copy(pattern: _Pattern, rng: random.Random, clock: Iterator[int]) -> list[Written]:
+def _copy(pattern: Pattern, rng: random.Random, clock: Iterator[int]) -> list[Written]:
     """A case of its own, chained anew."""
     case_id = UUID(_id(rng, clock))
     own = {
@@ -229,7 +242,7 @@ def main() -> None:
     if given.kafka is None:
         sent = sum(1 for _ in islice(records(given.events, given.seed), given.events))
     else:
-        sent = write(given.kafka, given.events, given.seed)
+        sent = write(given.kafka, records(given.events, given.seed))
     took = time.perf_counter() - began
     found = {"events": sent, "seconds": round(took, 2), "events_per_s": round(sent / took)}
     print(json.dumps(found))  # noqa: T201 - that is what it is for

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 STAGES = ("intake", "routing", "executor", "signing", "notify")
 PURE = (
     "commands.py",
+    "hindsight.py",
     "state.py",
     "rules.py",
     "reactions.py",

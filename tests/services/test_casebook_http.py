@@ -109,7 +109,7 @@ async def test_what_an_office_asks_and_what_another_never_sees(office: Office) -
         paged = await client.get(f"{case}/timeline", headers=CLERK, params={"limit": 2})
         assert paged.json()["next"] == 2
 
-        for path in (case, f"{case}/timeline", f"{case}/timeline?open=true"):
+        for path in (case, f"{case}/timeline", f"{case}/timeline?open=true&purpose=case-work"):
             refused = await client.get(path, headers=STRANGER)
             assert (refused.status_code, refused.json()["type"]) == (404, "/problems/missing")
             nothing = path.replace(str(mine.case_id), str(new_id()))
@@ -142,7 +142,7 @@ async def test_sealed_parts_open_for_those_who_may(office: Office) -> None:
     office.staff.away("ill", today - timedelta(days=2), today + timedelta(days=2))
     async with served(office.settings) as client:
         await office.tell(*office.staff.written, *case.written)
-        path = f"/cases/{case.case_id}/timeline?open=true"
+        path = f"/cases/{case.case_id}/timeline?open=true&purpose=case-work"
         opened = (await client.get(path, headers=CLERK)).json()["facts"][0]
         assert (opened["private"], opened["opened"]["surname"]) == ("opened", "Canary")
         for who in (
@@ -154,6 +154,12 @@ async def test_sealed_parts_open_for_those_who_may(office: Office) -> None:
             refused = await client.get(path, headers=who)
             assert refused.status_code == 403
             assert "Canary" not in refused.text
+        for asked in ("open=true", "open=true&purpose=curiosity"):
+            nameless = await client.get(f"/cases/{case.case_id}/timeline?{asked}", headers=CLERK)
+            assert (nameless.status_code, "Canary" in nameless.text) == (422, False)
+            assert "purpose" in nameless.text
+        listed = await office.side.pool.fetch("SELECT staff, purpose FROM public.openings")
+        assert [tuple(row) for row in listed] == [("aigul", "case-work")]
         await office.vault.erase([case.case_id])
         destroyed = (await client.get(path, headers=CLERK)).json()["facts"][0]
         assert (destroyed["private"], destroyed["opened"]) == ("erased", None)
@@ -174,7 +180,7 @@ async def test_erasures_are_applied_again_before_anything_is_served(office: Offi
     }  # fmt: skip
     async with served(office.settings) as client:
         assert set(await office.vault.keys([case.case_id, kept.case_id])) == {kept.case_id}
-        path = f"/cases/{kept.case_id}/timeline?open=true"
+        path = f"/cases/{kept.case_id}/timeline?open=true&purpose=case-work"
         assert "Canary" in (await client.get(path, headers=CLERK)).text
 
 
@@ -234,7 +240,9 @@ async def test_who_is_here_today_and_who_acts(office: Office) -> None:
         assert [each["open"] for each in found] == [0, 1, 0]
         assert [each["away"] for each in found] == [False, False, True]
         assert all(each["name"] is None for each in found)
-        opened = (await client.get("/directory?open=true", headers=CLERK)).json()["staff"]
+        opened = (await client.get("/directory?open=true&purpose=directory", headers=CLERK)).json()[
+            "staff"
+        ]
         assert opened[0]["name"] == "Full Name of aigul"
         assert (await client.get("/queues/to-assign", headers=CLERK)).status_code == 200
 

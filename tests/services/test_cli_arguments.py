@@ -9,8 +9,8 @@ import pytest
 from services.casebook.cli import hoisted, status_of
 from services.casebook.cli.applications import lines_of
 from services.casebook.cli.demo.people import STAFF, applicants
-from services.casebook.cli.events import moment_of
 from services.casebook.cli.exits import Failure, Status, described
+from services.casebook.cli.naming import moment_of
 from services.casebook.cli.settings import ClientSettings
 from shared.clock import now
 from shared.iin import check_iin

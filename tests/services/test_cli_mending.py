@@ -109,19 +109,19 @@ async def test_a_log_that_is_lost_is_written_anew_and_all_is_as_before(
     system: LocalSystem, qyzmet: Qyzmet, cases: list[str]
 ) -> None:
     before = await shown(system, CASES, time.monotonic() + WAIT_S)
-    assert qyzmet.json("log", "verify")["ok"]
+    assert qyzmet.json("audit", "verify")["ok"]
     await stop_services(system)
     await delete_topics(system.environment.kafka, NAMES)
-    assert qyzmet("log", "verify").returncode == Status.FAILED
+    assert qyzmet("audit", "verify").returncode == Status.FAILED
     assert qyzmet("log", "republish").returncode == Status.OK
     done = qyzmet("log", "republish", "--apply", "--yes")
     assert done.returncode == Status.OK, done.stderr
-    assert qyzmet.json("log", "verify")["ok"]
+    assert qyzmet.json("audit", "verify")["ok"]
     again = qyzmet("log", "republish", "--apply", "--yes", "--replace")
     assert again.returncode == Status.OK, again.stderr
     await start_services(system)
     assert await shown(system, CASES, time.monotonic() + WAIT_S) == before
-    found = qyzmet.json("log", "verify")
+    found = qyzmet.json("audit", "verify")
     assert found["ok"]
     assert found["log"]["duplicates"] == 0
 
@@ -132,12 +132,16 @@ async def test_a_log_that_is_older_is_brought_up_to_the_journals(
     before = await shown(system, CASES, time.monotonic() + WAIT_S)
     await stop_services(system)
     await cut(system, kept=20)
-    lost = qyzmet.json("log", "verify", code=Status.DIFFERENCES)
-    assert set(lost["counts"]) == {"published, but not in the log"}
+    lost = qyzmet.json("audit", "verify", code=Status.DIFFERENCES)
+    assert set(lost["counts"]) == {
+        "published, but not in the log",
+        "an offset is not of this log",
+        "a projection is not what the log tells",
+    }
     assert qyzmet("log", "republish", "--apply", "--yes").returncode == Status.FAILED
     done = qyzmet("log", "repair", "--apply", "--yes")
     assert done.returncode == Status.OK, done.stderr
-    assert qyzmet.json("log", "verify")["ok"]
+    assert qyzmet.json("audit", "verify")["ok"]
     await start_services(system)
     assert await shown(system, CASES, time.monotonic() + WAIT_S) == before
 
@@ -162,7 +166,7 @@ async def test_a_record_that_nobody_can_read_is_parked_and_skipped_with_a_reason
     assert {row["stage"] for row in skipped} == {source.value for source in Source}
     while left := qyzmet.json("parked", "list"):
         assert time.monotonic() < until, json.dumps(left, indent=1)
-    found = qyzmet.json("log", "verify", code=Status.DIFFERENCES)
+    found = qyzmet.json("audit", "verify", code=Status.DIFFERENCES)
     assert [finding["record"] for finding in found["findings"]] == [
         f"case-events {partition}:{offset}"
     ] * len(found["findings"])

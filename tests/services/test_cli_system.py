@@ -231,14 +231,14 @@ def tampered(system: LocalSystem, change: str, restore: str, case_id: str) -> It
 def test_verify_finds_the_row_that_was_tampered_with(
     running_system: LocalSystem, qyzmet: Qyzmet, issued: str
 ) -> None:
-    before = qyzmet.json("log", "verify")
+    before = qyzmet.json("audit", "verify")
     assert before["ok"], before
     change = """UPDATE signing.journal SET data = replace(data, 'signed_at', 'signed-at')
                 WHERE case_id = $1::text::uuid AND sequence = 1"""
     restore = """UPDATE signing.journal SET data = replace(data, 'signed-at', 'signed_at')
                  WHERE case_id = $1::text::uuid AND sequence = 1"""
     with tampered(running_system, change, restore, issued):
-        found = qyzmet.json("log", "verify", code=Status.DIFFERENCES)
+        found = qyzmet.json("audit", "verify", code=Status.DIFFERENCES)
     assert not found["ok"]
     flaws = {finding["flaw"]: finding for finding in found["findings"]}
     assert set(flaws) == {"a journal row is not what was recorded", "log and journal differ"}
@@ -246,7 +246,7 @@ def test_verify_finds_the_row_that_was_tampered_with(
         assert (finding["source"], finding["case_id"], finding["sequence"]) == (
             "signing", issued, 1,
         )  # fmt: skip
-    assert qyzmet.json("log", "verify")["ok"]
+    assert qyzmet.json("audit", "verify")["ok"]
 
 
 def test_erasing_needs_yes_and_takes_no_iin_as_an_argument(qyzmet: Qyzmet, issued: str) -> None:

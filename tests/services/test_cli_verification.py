@@ -1,8 +1,7 @@
-"""`log verify` without any service: every kind of tampering is found, at the right record."""
+"""Log against journals without any service: every kind of tampering is found, at its record."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -11,11 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.casebook.evidence import Finding, Findings, Flaw, LogRecord, Recorded
-from services.casebook.verification import JournalReader, LogLedger, stray, unknown_to_journals
+from services.casebook.saying import canonical_text
+from services.casebook.verification import (
+    JournalReader,
+    LogLedger,
+    stray,
+    unknown_to_journals,
+)
 from shared.events.envelope import Envelope, canonical, chain_hash, from_headers
 from shared.identifiers import Source
 from shared.messaging.log import Place
 from shared.messaging.topics import CASE_EVENTS
+from tests.changed import replace
 from tests.facts import START, CaseFacts
 
 BEGAN = START + timedelta(days=1)
@@ -82,23 +88,26 @@ def compare(
     tail: Sequence[LogRecord] = (),
     began: datetime = BEGAN,
 ) -> list[Finding]:
-    """What verify finds, stage by stage as the command reads them."""
+    """What verify finds, case by case as the command goes through them."""
     findings = Findings()
-    ledger = LogLedger(findings)
-    for record in records:
-        ledger.take(record)
-    ledger.conclude()
     ends = ends_of(records)
     later = LogLedger(Findings())
     for record in tail:
         later.take(record)
-    for source in Source:
-        reader = JournalReader(ledger, findings, ends, began)
-        mine = [row for row in rows if row.source is source]
-        for row in sorted(mine, key=lambda row: (row.case_id, row.sequence)):
-            reader.take(row)
+    readers = {source: JournalReader(findings, ends, began) for source in Source}
+    for key in sorted({record.key or b"" for record in records}):
+        ledger = LogLedger(findings)
+        for record in records:
+            if record.key == key:
+                ledger.take(record)
+        ledger.conclude()
+        ledger.judge()
+        mine = [row for row in rows if str(row.case_id).encode() == key]
+        for row in sorted(mine, key=lambda row: row.sequence):
+            readers[row.source].take(row, ledger)
+        unknown_to_journals(ledger, findings)
+    for reader in readers.values():
         reader.settle(later)
-    unknown_to_journals(ledger, findings)
     return findings.kept
 
 
@@ -274,6 +283,66 @@ def test_a_chain_rewritten_from_the_start_is_found_against_the_log() -> None:
     text = canonical(attributes)
     rows[0] = replace(rows[0], attributes=text, hash=chain_hash(text, rows[0].data.encode()))
     assert flaws(compare(records, rows)) == {Flaw.DIFFERS, Flaw.JOURNAL_CHAIN}
+
+
+def test_a_row_recorded_in_the_future_is_not_taken_for_a_new_one() -> None:
+    records, rows = told(1)
+    ahead = BEGAN + timedelta(days=3)
+    new = rows[-1].sequence + 1
+    rows.append(
+        replace(rows[-1], sequence=new, recorded_at=ahead, partition=None, offset=None, position=99)
+    )
+    found = compare(records, rows)
+    assert Finding(
+        Flaw.UNPUBLISHED, *rows[-1].key, position=99,
+        expected="published, or in the outbox", found="neither",
+    ) in found  # fmt: skip
+
+
+def test_a_time_of_recording_that_was_changed_is_found() -> None:
+    records, rows = told(1)
+    rows[2] = replace(rows[2], recorded_at=rows[2].recorded_at + timedelta(milliseconds=1))
+    assert flaws(compare(records, rows)) == {Flaw.JOURNAL_COLUMNS}
+
+
+def test_who_tells_without_holding_the_case_is_found() -> None:
+    case = CaseFacts()
+    case.lodged()
+    case.registered()
+    stranger = case.drafted()  # executor, while routing holds
+    records = [
+        LogRecord(CASE_EVENTS, 0, offset, each.key, tuple(each.headers), each.value)
+        for offset, each in enumerate(case.written)
+    ]
+    rows = [recorded(record, position) for position, record in enumerate(records, start=1)]
+    [finding] = compare(records, rows)
+    assert (finding.flaw, finding.source) == (Flaw.NOT_HOLDER, Source.EXECUTOR)
+    assert finding.record == f"{CASE_EVENTS} 0:2"
+    assert finding.expected == "turn 1 held by routing"
+    assert stranger.event_id == rows[2].event_id
+
+
+def test_who_passes_a_turn_on_twice_is_found() -> None:
+    case = CaseFacts()
+    case.lodged()
+    case.registered()
+    case.turn = 0
+    case.registered()
+    records = [
+        LogRecord(CASE_EVENTS, 0, offset, each.key, tuple(each.headers), each.value)
+        for offset, each in enumerate(case.written)
+    ]
+    rows = [recorded(record, position) for position, record in enumerate(records, start=1)]
+    [finding] = compare(records, rows)
+    assert (finding.flaw, finding.sequence) == (Flaw.NOT_HOLDER, 3)
+
+
+def test_the_text_that_is_hashed_is_put_together_as_json_would() -> None:
+    for record in told(1)[0]:
+        headers = record.headers
+        assert canonical_text(headers).decode() == canonical(from_headers(headers))
+        shuffled = (*headers[5:], *headers[:5])
+        assert canonical_text(shuffled).decode() == canonical(from_headers(headers))
 
 
 def test_a_position_without_a_row_is_found() -> None:

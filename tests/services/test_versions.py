@@ -20,8 +20,8 @@ import pytest
 
 from deploy.local.broker import LocalBroker
 from services.casebook import opening
-from services.casebook.schemas import MIGRATIONS as CASEBOOK_MIGRATIONS
 from services.casebook.opening import Block
+from services.casebook.schemas import MIGRATIONS as CASEBOOK_MIGRATIONS
 from services.casebook.settings import Settings
 from services.executor.commands import RequestPaper
 from shared.errors import Because, Refused

@@ -10,6 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from services.casebook.cli import (
+    audit,
     cases,
     demo,
     events,
@@ -18,6 +19,7 @@ from services.casebook.cli import (
     parked,
     procedures,
     rebuild,
+    replay,
     status,
     submit,
 )
@@ -25,6 +27,7 @@ from services.casebook.cli.exits import Failure, Status
 from services.casebook.cli.run import Run
 from services.casebook.cli.screen import Form, Screen, Zone
 from shared.errors import Unavailable
+from shared.hindsight import RuleBook
 from shared.procedures.reading import BrokenProcedure
 
 _HELP: Final = """
@@ -48,6 +51,8 @@ app.add_typer(events.app, name="events")
 app.add_typer(submit.app)
 app.add_typer(parked.app, name="parked")
 app.add_typer(log.app, name="log")
+app.add_typer(audit.app, name="audit")
+app.add_typer(replay.app)
 app.add_typer(rebuild.app, name="rebuild")
 app.add_typer(keys.app, name="keys")
 app.add_typer(procedures.app, name="procedures")
@@ -67,19 +72,20 @@ def _options(
         str | None, typer.Option(help="instead of QYZMET_TOKEN or the demo's issuer")
     ] = None,
 ) -> None:
-    context.obj = Run(Screen(output, time, quiet, not no_color), token)
+    rules = context.obj if isinstance(context.obj, RuleBook) else RuleBook()
+    context.obj = Run(Screen(output, time, quiet, not no_color), token, rules)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit with its code."""
+def main(rules: RuleBook, arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its code. `rules` are those of all stages."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(status_of(given))
+    sys.exit(status_of(given, rules))
 
 
-def status_of(arguments: Sequence[str]) -> int:
+def status_of(arguments: Sequence[str], rules: RuleBook | None = None) -> int:
     """Run a command; its exit code."""
     try:
-        app(args=hoisted(arguments), prog_name="qyzmet")
+        app(args=hoisted(arguments), prog_name="qyzmet", obj=rules or RuleBook())
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(Status.FAILED)
     except KeyboardInterrupt:

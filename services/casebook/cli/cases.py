@@ -9,9 +9,10 @@ from uuid import UUID
 import typer
 
 from services.casebook.cli.exits import Failure, Problem, Status
-from services.casebook.cli.run import Run, operator, run_of
-from services.casebook.cli.service import Services
+from services.casebook.cli.run import OFFICE, Run, opener, operator, run_of
+from services.casebook.cli.service import Person, Services
 from shared.clock import DEPARTMENT_ZONE
+from shared.privacy.openings import Purpose
 
 app = typer.Typer(no_args_is_help=True, help="Where a case stands, and all that was told of it.")
 
@@ -25,6 +26,11 @@ Position = Annotated[
 ]
 Limit = Annotated[int, typer.Option(min=1, max=200, help="at most so many")]
 Name = Annotated[str, typer.Argument(metavar="ID|NUMBER", help="case id or registration number")]
+
+OpenFor = Annotated[
+    Purpose | None, typer.Option("--open-for", help="open what is sealed; what for is noted")
+]
+As = Annotated[str | None, typer.Option("--as", metavar="STAFF@OFFICE", help="who opens")]
 
 _PAGE: Final = 500
 _LISTED: Final = (
@@ -48,12 +54,26 @@ def show(context: typer.Context, case: Name, at: At = None, position: Position =
 
 
 @app.command()
-def timeline(context: typer.Context, case: Name, at: At = None, position: Position = None) -> None:
-    """Every fact of a case in order, with actor, clauses and dues. Sealed parts stay sealed."""
+def timeline(
+    context: typer.Context,
+    case: Name,
+    *,
+    at: At = None,
+    position: Position = None,
+    open_for: OpenFor = None,
+    as_: As = None,
+) -> None:
+    """Every fact of a case in order, with actor, clauses and dues. Sealed parts stay sealed.
+
+    --open-for opens them for staff of the case's office; who, when and what for is noted.
+    """
     run = run_of(context)
-    then = moment_of(at, position)
+    who = operator() if as_ is None else opener(*_named(as_))
+    then: dict[str, str | bool] = {**moment_of(at, position)}
+    if open_for is not None:
+        then |= {"open": True, "purpose": open_for.value}
     with run.services() as services:
-        facts = all_facts(services, case_id_of(run, case), then)
+        facts = all_facts(services, case_id_of(run, case), then, who)
     if run.screen.form.value == "table":
         run.screen.rows([shown(run, fact) for fact in facts], COLUMNS)
     else:
@@ -127,14 +147,19 @@ def moment_of(at: str | None, position: str | None) -> dict[str, str]:
 
 
 def all_facts(
-    services: Services, case_id: str, then: Mapping[str, str] | None = None
+    services: Services,
+    case_id: str,
+    asked: Mapping[str, str | bool] | None = None,
+    who: Person | None = None,
 ) -> list[dict[str, Any]]:
-    """The whole timeline of a case."""
+    """The whole timeline of a case; `asked` as of when, and what to open."""
     facts: list[dict[str, Any]] = []
     after: int | None = 0
     while after is not None:
         path = f"/cases/{case_id}/timeline"
-        page = services.get("casebook", path, operator(), after=after, limit=_PAGE, **(then or {}))
+        page = services.get(
+            "casebook", path, who or operator(), after=after, limit=_PAGE, **(asked or {})
+        )
         facts += page["facts"]
         after = page["next"]
     return facts
@@ -158,6 +183,11 @@ def case_id_of(run: Run, name: str) -> str:
     if not found:
         raise Failure(nobody)
     return str(found[0]["case_id"])
+
+
+def _named(text: str) -> tuple[str, str]:
+    staff, _, office = text.partition("@")
+    return staff, office or OFFICE
 
 
 def shown(run: Run, fact: Mapping[str, Any]) -> dict[str, object]:

@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -13,10 +12,9 @@ import typer
 
 from services.casebook.arrivals import LogRecord
 from services.casebook.cli.cases import case_id_of
-from services.casebook.cli.exits import Failure, Status
+from services.casebook.cli.naming import moment_of
 from services.casebook.cli.run import Run, run_of
 from services.casebook.cli.screen import Form
-from shared.clock import DEPARTMENT_ZONE, now
 from shared.messaging.log import Log, Place, open_log
 from shared.messaging.records import Incoming, incoming
 from shared.messaging.topics import TOPICS
@@ -30,8 +28,6 @@ Since = Annotated[
 ]
 
 _NAMES: Final = tuple(topic.name for topic in TOPICS)
-_AGE: Final = re.compile(r"(\d{1,6})([smhd])")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _WINDOW: Final = 200
 _POLL_MS: Final = 500
 _COLUMNS: Final = ("logged_at", "record", "event", "case_id", "sequence", "actor", "says")
@@ -101,21 +97,6 @@ def tail(
             run.screen.line(values_of(logged))
 
     asyncio.run(_follow(run.settings().bootstrap, wanted, limit, show))
-
-
-def moment_of(text: str) -> datetime:
-    """A moment, or so long ago. A moment without a zone is in the city's. Raises Failure."""
-    age = _AGE.fullmatch(text)
-    if age is not None:
-        return now() - timedelta(**{_UNITS[age[2]]: int(age[1])})
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Failure(
-            "--since: expected a moment such as 2026-11-20T09:00 or an age such as 30m, 2h, 7d",
-            Status.USAGE,
-        ) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=DEPARTMENT_ZONE)
 
 
 def values_of(logged: Logged) -> dict[str, object]:

@@ -1,12 +1,13 @@
 """What a run of a command has at hand: the screen, the settings, the services, who is asking."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import typer
 
 from services.casebook.cli.screen import Screen
 from services.casebook.cli.service import Person, Services
 from services.casebook.cli.settings import ClientSettings
+from shared.hindsight import RuleBook
 from shared.identifiers import Role
 
 OFFICE = "astana-main"
@@ -19,6 +20,8 @@ class Run:
 
     screen: Screen
     token: str | None
+    rules: RuleBook = field(default_factory=RuleBook)
+    """Of all stages, for `replay`: casebook knows none, who starts the program hands them in."""
 
     def settings(self) -> ClientSettings:
         """Read when a command needs them: `--help` and `procedures` work without a system."""
@@ -45,3 +48,11 @@ def operator() -> Person:
 def specialist(staff: str, office: str) -> Person:
     """Who takes applications in."""
     return Person(staff, office, (Role.OFFICE_SPECIALIST,))
+
+
+def opener(staff: str, office: str) -> Person:
+    """Who opens what is sealed; the directory says in which of these roles, if in any."""
+    roles = (
+        Role.OFFICE_SPECIALIST, Role.RESPONSIBLE_EXECUTOR, Role.HEAD, Role.MANAGEMENT,
+    )  # fmt: skip
+    return Person(staff, office, roles)

@@ -38,7 +38,9 @@ class ClientSettings(BaseSettings):
     """Of the demo's issuer of tokens; only local runs have one."""
     kafka: str | None = None
     database_url: SecretStr | None = None
-    """With which an operator reads the journals of all stages (`qyzmet log`)."""
+    """With which an operator reads journals and projections (`qyzmet log`, `qyzmet audit`)."""
+    privacy_url: SecretStr | None = None
+    """With which an auditor reads who opened what (`qyzmet audit who-saw`); no key is read."""
 
     @classmethod
     def settings_customise_sources(
@@ -72,6 +74,13 @@ class ClientSettings(BaseSettings):
         if self.database_url is None:
             raise self._not_found("database_url")
         return self.database_url.get_secret_value()
+
+    @property
+    def privacy(self) -> str:
+        """The URL of the database of keys. Raises Failure."""
+        if self.privacy_url is None:
+            raise self._not_found("privacy_url")
+        return self.privacy_url.get_secret_value()
 
     def _not_found(self, name: str) -> Failure:
         return Failure(

@@ -3,7 +3,7 @@
 The rules of who may do what today stay in `shared.directory`; here is what they are asked over.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from services.casebook.admission import CaseFile, Told
@@ -34,25 +34,35 @@ ON CONFLICT (sequence) DO NOTHING
 """
 
 Row = tuple[object, ...]
+COLUMNS: Final = {
+    "members": ("staff", "office", "roles", "active", "sealed", "event_id", "type", "sequence"),
+    "absences": ("sequence", "staff", "first_day", "last_day"),
+    "acting": ("sequence", "role", "office", "staff", "first_day", "last_day"),
+}
 
 
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Take over the department's facts that were applied."""
-    facts = [told for file in files if file.case_id == DEPARTMENT for told in file.told]
-    if not facts:
-        return
+    told = [told for file in files if file.case_id == DEPARTMENT for told in file.told]
+    found = rows_of(told)
+    for table, statement in (("members", _MEMBERS), ("absences", _ABSENCES), ("acting", _ACTING)):
+        if rows := found[table]:
+            await connection.execute(statement, *zip(*map(_flat, rows), strict=True))
+
+
+def rows_of(told: Iterable[Told]) -> dict[str, list[Row]]:
+    """The rows of each table that these facts give."""
     members: dict[str, Row] = {}
     absences: list[Row] = []
     acting: list[Row] = []
-    for told in facts:
-        _sort(told, members, absences, acting)
-    for statement, rows in (
-        (_MEMBERS, list(members.values())),
-        (_ABSENCES, absences),
-        (_ACTING, acting),
-    ):
-        if rows:
-            await connection.execute(statement, *zip(*rows, strict=True))
+    for each in told:
+        _sort(each, members, absences, acting)
+    return {"members": list(members.values()), "absences": absences, "acting": acting}
+
+
+def _flat(row: Row) -> Row:
+    """Roles travel as one text: arrays in arrays would have to be of one length."""
+    return tuple(" ".join(value) if isinstance(value, tuple) else value for value in row)
 
 
 def _sort(told: Told, members: dict[str, Row], absences: list[Row], acting: list[Row]) -> None:
@@ -63,7 +73,7 @@ def _sort(told: Told, members: dict[str, Row], absences: list[Row], acting: list
             members[event.staff] = (
                 event.staff,
                 event.office,
-                " ".join(event.roles),
+                tuple(role.value for role in event.roles),
                 event.active,
                 str(event.private),
                 envelope.event_id,
