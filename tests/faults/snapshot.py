@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import asyncpg
 
 from deploy.local.environment import STAGES, LocalEnvironment
 
-Snapshot = Mapping[str, "Counter[tuple[tuple[str, Any], ...]]"]
+Rows = Counter[tuple[tuple[str, Any], ...]]
+Snapshot = Mapping[str, Rows]
 """By `schema.table`, its rows, each as pairs of column and value."""
 
 _STAGE: Final = {
@@ -62,10 +64,13 @@ async def snapshot(environment: LocalEnvironment, *, places: bool = True) -> Sna
 
 
 def differences(before: Snapshot, after: Snapshot) -> list[str]:
-    """What is not equal, in words."""
+    """What is not equal, in words. Timers that have fired meanwhile are gone by right."""
     found = []
+    moment = datetime.now(UTC)
     for name in before:
-        lost, new = before[name] - after[name], after[name] - before[name]
+        earlier = _not_yet_due(before[name], moment)
+        later = _not_yet_due(after[name], moment)
+        lost, new = earlier - later, later - earlier
         if lost or new:
             found.append(f"{name}: {lost.total()} rows lost, {new.total()} rows new")
             pairs = zip(sorted(lost, key=repr), sorted(new, key=repr), strict=False)
@@ -77,6 +82,13 @@ def differences(before: Snapshot, after: Snapshot) -> list[str]:
                 ]
                 found.append("    " + "; ".join(changed))
     return found
+
+
+def _not_yet_due(rows: Rows, moment: datetime) -> Rows:
+    """Without the timers whose instant has passed; rows of other tables have none."""
+    return Counter(
+        {row: count for row, count in rows.items() if dict(row).get("due", moment) >= moment}
+    )
 
 
 def _row(row: asyncpg.Record, hidden: set[str]) -> tuple[tuple[str, Any], ...]:
