@@ -23,6 +23,7 @@ from shared.messaging.topics import CASE_EVENTS, partitions_of
 
 _TURN_S: Final = 5.0
 _READ_S: Final = 5.0
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @asynccontextmanager
@@ -75,9 +76,11 @@ def fresh_at(moment: Moment) -> Fresh:
 async def _at(log: Log, at: datetime) -> Moment:
     if at.tzinfo is None:
         raise _no_moment("at", "an instant with its zone, like 2026-11-20T00:00+05:00", "no zone")
-    at = at.astimezone(UTC)
     if at > now():
         raise _no_moment("at", "an instant that has passed", "one to come")
+    if at < _EARLIEST:  # the broker knows no instants before 1970
+        raise _no_moment("at", "an instant of this century", "one before it")
+    at = at.astimezone(UTC)
     return Moment(at, {part: offset for (_, part), offset in (await log.since(at)).items()})
 
 

@@ -140,7 +140,8 @@ def make_sound(body: Any) -> None:
 def judge(answer: Any, *, is_known: bool) -> None:
     """No bug, and every problem says what it is."""
     status, headers = answer.status_code, {name.lower(): v for name, v in answer.headers.items()}
-    assert status < 500 or (status == 503 and "retry-after" in headers), answer.text
+    said = f"{answer.request.url}: {answer.text}"
+    assert status < 500 or (status == 503 and "retry-after" in headers), said
     # What a body may be is asked before who sends it.
     assert status != 401 if is_known else status >= 400, answer.text
     if status >= 400:
