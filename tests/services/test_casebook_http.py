@@ -411,6 +411,9 @@ async def test_a_moment_that_is_none_is_told_so(office: Office) -> None:
         position = await office.tell(case.lodged())
     wrong: list[tuple[dict[str, str], str]] = [
         ({"at": "2026-11-20T00:00"}, "at"),
+        ({"at": "1442-07-21T02:08:05+07:35"}, "at"),
+        ({"at": "0001-01-01T00:00:00+14:00"}, "at"),
+        ({"at": "9999-12-31T23:59:59-12:00"}, "at"),
         ({"at": (now() + timedelta(days=1)).isoformat()}, "at"),
         ({"at": "2026-11-20T00:00+05:00", "position": position}, "position"),
         ({"position": "nowhere"}, "position"),
