@@ -37,6 +37,8 @@ FOLDED = {
     "cases": "case_id, seen, standing, parked, waits",
     "status": "*",
     "timeline": "*",
+    "notices": "*",
+    "names": "*",
     "waiting": "*",
     "parked": "*",
     "members": "*",

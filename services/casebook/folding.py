@@ -14,7 +14,7 @@ from services.casebook import aside, changes, offsets
 from services.casebook.admission import CaseFile, admit, needs_queue, retry
 from services.casebook.arrivals import Arrival, Fault
 from services.casebook.bulk import copied
-from services.casebook.projections import department, status, timeline
+from services.casebook.projections import department, names, notices, status, timeline
 from services.casebook.standing import Standing
 from shared.identifiers import CaseId
 from shared.messaging.reading import read_seen, written_seen
@@ -183,4 +183,6 @@ async def _write(connection: Connection, desk: Desk) -> None:
     await copied(connection, "cases", _COLUMNS, rows, _SAVE)
     await status.project(connection, files)
     await timeline.project(connection, files)
+    await notices.project(connection, files)
+    await names.project(connection, files)
     await department.project(connection, files)

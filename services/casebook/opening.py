@@ -74,7 +74,7 @@ class Private:
 
 async def roles_today(connection: Connection, who: Caller) -> frozenset[Role]:
     """What the directory lets somebody be in the office of the token today."""
-    rows = await queries.members(connection, who.office, who.staff)
+    rows = await queries.member(connection, who.office, who.staff)
     day = now().astimezone(DEPARTMENT_ZONE).date()
     directory = await queries.directory(connection, rows, day)
     return directory.roles_of(who.staff, who.office, day)

@@ -1,22 +1,18 @@
-"""Who reads, and what of it: roles, offices, lists to go on from, positions to wait for."""
+"""Who reads, and what of it: roles, offices, positions to wait for."""
 
-import base64
-import binascii
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Final
-from uuid import UUID
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Request
 
 from services.casebook.feed import Feed
 from services.casebook.following import Follower
+from services.casebook.indexing import Indexer
 from services.casebook.opening import Opener
-from services.casebook.queries import LIST_MAX
 from services.casebook.tailing import Tail
-from shared.errors import Because, Refused, Unavailable
+from shared.errors import Unavailable
 from shared.http.positions import LogPosition
 from shared.http.tokens import Caller, caller
 from shared.identifiers import Role
@@ -34,8 +30,6 @@ READERS: Final = (
 )
 Reader = Annotated[Caller, caller(*READERS)]
 Colleague = Annotated[Caller, caller(*READERS, Role.ADMINISTRATOR)]
-Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
-After = Annotated[str | None, Query(max_length=100, description="`next` of the list before")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +42,7 @@ class Casebook:
     feed: Feed
     opener: Opener
     vault: Vault
+    indexer: Indexer
     procedures: Catalogue
     read_wait_s: float
 
@@ -73,43 +68,3 @@ Book = Annotated[Casebook, Depends(_casebook)]
 def scope(who: Caller) -> str | None:
     """The office whose cases somebody sees; None: all, since operators run the whole system."""
     return None if Role.OPERATOR in who.roles else who.office
-
-
-def key_of(text: str | None) -> UUID | None:
-    """Where a list goes on that is in the order of case ids."""
-    if text is None:
-        return None
-    try:
-        return UUID(text)
-    except ValueError:
-        raise _no_key() from None
-
-
-def due_key(due: datetime, case_id: UUID) -> str:
-    """Where a list goes on that is in the order of dues."""
-    return base64.urlsafe_b64encode(f"{due.isoformat()} {case_id}".encode()).decode().rstrip("=")
-
-
-def due_key_of(text: str | None) -> tuple[datetime, UUID] | None:
-    """What `due_key` wrote."""
-    if text is None:
-        return None
-    try:
-        plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
-        due, case_id = plain.split(" ")
-        at = datetime.fromisoformat(due)
-        if at.tzinfo is None:
-            raise _no_key()
-        return at, UUID(case_id)
-    except (ValueError, binascii.Error):
-        raise _no_key() from None
-
-
-def _no_key() -> Refused:
-    return Refused(
-        "a list goes on from where it told",
-        expected="the `next` of the list before",
-        found="something else",
-        because=Because.INPUT,
-        field="after",
-    )

@@ -10,26 +10,12 @@ import asyncpg
 from fastapi import APIRouter, Query
 
 from services.casebook import opening, queries
-from services.casebook.answers import (
-    ApplicantQuestion,
-    CaseAnswer,
-    CasesAnswer,
-    Count,
-    CountsAnswer,
-    TimelineAnswer,
-)
+from services.casebook.answers import CaseAnswer, CasesAnswer, TimelineAnswer
 from services.casebook.opening import Block
-from services.casebook.readers import (
-    After,
-    Book,
-    Casebook,
-    Limit,
-    Reader,
-    due_key,
-    due_key_of,
-    key_of,
-    scope,
-)
+from services.casebook.paging import Asked
+from services.casebook.projections import queues
+from services.casebook.projections.search import NEWEST, Sought, conditions_of, listed
+from services.casebook.readers import Book, Casebook, Reader, scope
 from services.casebook.rendering import fact_of, fresh_of, status_of
 from shared.clock import now
 from shared.errors import Because, Refused
@@ -51,19 +37,24 @@ _QUEUES: Final[Mapping[str, tuple[Source, frozenset[Role]]]] = MappingProxyType(
         "to-issue": (Source.NOTIFY, frozenset({Role.OFFICE_SPECIALIST})),
     }
 )
-_TIMELINE_MAX: Final = 500
 
 
 @router.get("/cases")
 async def find_cases(
-    number: RegistrationNumber, book: Book, reader: Reader, min_position: MinPosition = None
+    number: RegistrationNumber,
+    page: Asked,
+    book: Book,
+    reader: Reader,
+    min_position: MinPosition = None,
 ) -> CasesAnswer:
-    """The case under a registration number, if it is one of the caller's office."""
+    """The case under a registration or result number, if it is one of the caller's office."""
+    office = scope(reader)
+    sought = Sought(offices=() if office is None else (office,), number=number)
     async with book.reading(min_position) as connection:
         as_of = fresh_of(await queries.offsets(connection))
-        rows = await queries.by_number(connection, number, scope(reader))
+        rows, following = await listed(connection, conditions_of(sought, NEWEST), NEWEST, page)
     at = now()
-    return CasesAnswer(cases=[status_of(row, at) for row in rows], next=None, as_of=as_of)
+    return CasesAnswer(cases=[status_of(row, at) for row in rows], next=following, as_of=as_of)
 
 
 @router.get("/cases/{case_id}")
@@ -82,11 +73,10 @@ async def read_case(
 async def read_timeline(
     *,
     case_id: UUID,
+    page: Asked,
     book: Book,
     reader: Reader,
     open: Annotated[bool, Query(description="Open what is sealed")] = False,  # noqa: A002
-    after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
-    limit: Annotated[int, Query(ge=1, le=_TIMELINE_MAX)] = 100,
     min_position: MinPosition = None,
 ) -> TimelineAnswer:
     """Every fact of a case in order, with clauses and dues; sealed parts only when asked for."""
@@ -96,9 +86,8 @@ async def read_timeline(
         if open:
             await opening.require_opener(connection, reader, case["office"])
         path = case["path"]
-        rows = await queries.timeline(connection, case_id, path, after, limit + 1)
+        rows, following = await queries.timeline(connection, case_id, path, page)
         clauses = await queries.step_clauses(connection, case_id, path)
-    rows, following = rows[:limit], rows[limit:]
     erased = case["erased"]
     if open and not erased:
         private = await book.opener.open([_block(row) for row in rows])
@@ -108,37 +97,7 @@ async def read_timeline(
         case_id=case_id,
         facts=[fact_of(row, part, clauses) for row, part in zip(rows, private, strict=True)],
         erased=erased,
-        next=rows[-1]["place"] if following else None,
-        as_of=as_of,
-    )
-
-
-@router.post("/applicants/status")
-async def read_applicant(
-    *,
-    question: ApplicantQuestion,
-    book: Book,
-    reader: Reader,
-    limit: Limit = 50,
-    min_position: MinPosition = None,
-) -> CasesAnswer:
-    """All cases of a person, the newest first."""
-    applicant: UUID | None = question.applicant
-    if question.iin is not None:
-        applicant = await book.vault.find_applicant(question.iin)
-    after = key_of(question.after)
-    async with book.reading(min_position) as connection:
-        as_of = fresh_of(await queries.offsets(connection))
-        rows: list[asyncpg.Record] = []
-        if applicant is not None:
-            rows = await queries.of_applicant(
-                connection, applicant, scope(reader), after, limit + 1
-            )
-    rows, following = rows[:limit], rows[limit:]
-    at = now()
-    return CasesAnswer(
-        cases=[status_of(row, at) for row in rows],
-        next=str(rows[-1]["case_id"]) if following else None,
+        next=following,
         as_of=as_of,
     )
 
@@ -147,36 +106,20 @@ async def read_applicant(
 async def read_queue(
     *,
     queue: QueueName,
+    page: Asked,
     book: Book,
     reader: Reader,
     executor: Annotated[str | None, Query(max_length=41)] = None,
     by_rule: Annotated[bool, Query(description="Also what a rule does without a person")] = False,
-    after: After = None,
-    limit: Limit = 50,
     min_position: MinPosition = None,
 ) -> CasesAnswer:
     """What a role has to do in its office, the most urgent first."""
     async with book.reading(min_position) as connection:
         as_of = fresh_of(await queries.offsets(connection))
         mine = await _wanted(connection, book, reader, queue, executor)
-        wanted = replace(mine, by_rule=by_rule, after=due_key_of(after))
-        rows = await queries.queue(connection, wanted, limit + 1)
-    rows, following = rows[:limit], rows[limit:]
+        rows, following = await queues.queue(connection, replace(mine, by_rule=by_rule), page)
     at = now()
-    return CasesAnswer(
-        cases=[status_of(row, at) for row in rows],
-        next=due_key(rows[-1]["due_at"], rows[-1]["case_id"]) if following else None,
-        as_of=as_of,
-    )
-
-
-@router.get("/counts")
-async def read_counts(book: Book, reader: Reader, min_position: MinPosition = None) -> CountsAnswer:
-    """Open cases by office, procedure, stage and state, and how many of them are late."""
-    async with book.reading(min_position) as connection:
-        as_of = fresh_of(await queries.offsets(connection))
-        rows = await queries.counts(connection, scope(reader))
-    return CountsAnswer(counts=[Count(**dict(row)) for row in rows], as_of=as_of)
+    return CasesAnswer(cases=[status_of(row, at) for row in rows], next=following, as_of=as_of)
 
 
 async def _case(connection: Connection, case_id: UUID, reader: Caller) -> asyncpg.Record:
@@ -189,12 +132,12 @@ async def _case(connection: Connection, case_id: UUID, reader: Caller) -> asyncp
 
 async def _wanted(
     connection: Connection, book: Casebook, reader: Caller, queue: str, executor: str | None
-) -> queries.Queue:
+) -> queues.Queue:
     """Which rows of a queue are the caller's."""
     stage, roles = _QUEUES[queue]
     office = scope(reader)
     if office is None:
-        return queries.Queue(stage.value, None, executor)
+        return queues.Queue(stage.value, None, executor)
     usable = roles & (reader.roles | await opening.roles_today(connection, reader))
     if not usable:
         raise Refused(
@@ -212,7 +155,7 @@ async def _wanted(
             for (name, edition), procedure in book.procedures.procedures.items()
             if procedure.step(Step.SIGN).actor in usable
         ]
-    return queries.Queue(stage.value, office, executor, procedures)
+    return queues.Queue(stage.value, office, executor, procedures)
 
 
 def _block(row: asyncpg.Record) -> Block:

@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="Where a case stands, and all that 
 
 Name = Annotated[str, typer.Argument(metavar="ID|NUMBER", help="case id or registration number")]
 
-_PAGE: Final = 500
+_PAGE: Final = 200
 _BY_NUMBER: Final = "SELECT case_id FROM status WHERE registration_number = $1"
 COLUMNS: Final = ("recorded_at", "fact", "actor", "clauses", "due", "said")
 
@@ -49,13 +49,14 @@ def timeline(context: typer.Context, case: Name) -> None:
 def all_facts(services: Services, case_id: str) -> list[dict[str, Any]]:
     """The whole timeline of a case."""
     facts: list[dict[str, Any]] = []
-    after: int | None = 0
-    while after is not None:
+    after: str | None = None
+    while True:
         path = f"/cases/{case_id}/timeline"
         page = services.get("casebook", path, operator(), after=after, limit=_PAGE)
         facts += page["facts"]
         after = page["next"]
-    return facts
+        if after is None:
+            return facts
 
 
 def case_id_of(run: Run, name: str) -> str:
