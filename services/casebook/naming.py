@@ -69,12 +69,16 @@ def sought(key: bytes, office: str, name: str) -> list[int]:
 
 
 def _folded(word: str) -> str:
+    word = _unmarked(word)
     if _CYRILLIC.search(word) or _AMBIGUOUS.issuperset(word.casefold()):
         word = word.translate(_LOOKS_LIKE)
-    # Taken apart, so that no mark counts: `ё` and `й` lose theirs, and so do Latin letters.
-    apart = unicodedata.normalize("NFD", word.casefold())
-    plain = "".join(letter for letter in apart if not unicodedata.combining(letter))
-    return plain.translate(_PLAIN)
+    return _unmarked(word.casefold()).translate(_PLAIN)
+
+
+def _unmarked(text: str) -> str:
+    """Without the marks on letters: `ё` and `й` lose theirs, and so do Latin letters."""
+    apart = unicodedata.normalize("NFD", text)
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))
 
 
 def _hash(key: bytes, office: str, text: str) -> int:

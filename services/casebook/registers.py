@@ -134,7 +134,9 @@ async def read_notices(
     wanted.may("at < {}", days.ends)
     if outcome is not None:
         # Two statements, not one with a parameter: failures have an index of their own.
-        wanted.must("outcome = 'failed'" if outcome == "failed" else "outcome = 'sent'")
+        wanted.must(
+            "notices.outcome = 'failed'" if outcome == "failed" else "notices.outcome = 'sent'"
+        )
     async with book.reading(min_position) as connection:
         as_of = fresh_of(await queries.offsets(connection))
         rows, following = await notices.listed(connection, wanted, page)
