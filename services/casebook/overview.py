@@ -7,7 +7,6 @@ import time
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import StreamingResponse
 
 from services.casebook import opening, queries
 from services.casebook.answers import (
@@ -19,6 +18,7 @@ from services.casebook.answers import (
 from services.casebook.paging import Asked
 from services.casebook.readers import Book, Colleague, Reader, scope
 from services.casebook.rendering import fresh_of, parked_of, partition_of
+from services.casebook.streaming import Stream
 from shared.clock import DEPARTMENT_ZONE, now
 from shared.http.positions import MinPosition
 from shared.http.tokens import LIFETIME_MAX, Caller
@@ -100,17 +100,17 @@ async def read_freshness(
     )
 
 
-@router.get("/feed", response_class=StreamingResponse)
+@router.get("/feed", response_class=Stream)
 async def read_feed(
     request: Request,
     book: Book,
     reader: Reader,
     last_event_id: Annotated[str | None, Header(max_length=100)] = None,
-) -> StreamingResponse:
+) -> Stream:
     """Server-sent events: which cases of the own office changed (`changed`), or `reload`."""
     book.feed.require_room()
     until = _expires_at(request)
-    return StreamingResponse(
+    return Stream(
         book.feed.stream(scope(reader), last_event_id, until=until),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},

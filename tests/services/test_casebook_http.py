@@ -7,9 +7,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from deploy.local.broker import LocalBroker
 from deploy.local.postgres import LocalPostgres
+from services.casebook.streaming import Stream
 from shared.clock import now
 from shared.identifiers import Role, new_id
 from tests.department import Office, department
@@ -273,3 +275,28 @@ async def test_a_token_that_ends_ends_the_stream(office: Office) -> None:
         assert (await following(stream))["event"] == "expired"
         with pytest.raises(StopAsyncIteration):
             await following(stream)
+
+
+async def test_a_client_that_reads_nothing_gives_up_its_place() -> None:
+    ended = asyncio.Event()
+
+    async def parts() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b": still here\n\n"
+        finally:
+            ended.set()
+
+    sent: list[Message] = []
+
+    async def full(message: Message) -> None:
+        sent.append(message)
+        if len(sent) > 3:
+            await asyncio.Event().wait()
+
+    stream = Stream(parts(), media_type="text/event-stream")
+    stream.taken_within_s = 0.1
+    async with asyncio.timeout(5):
+        await stream.stream_response(full)
+        await ended.wait()
+    assert len(sent) == 4

@@ -185,7 +185,9 @@ async def judge(
         return
     if role in way.roles:
         assert about_foreign.status_code == (404 if way.of_one_case else 200), (way, role)
-    for word in world.words("medeu"):
+    # Who keeps the staff directory sees the staff of all offices, and no case.
+    known = {EXECUTOR_OF["medeu"]} if role is Role.ADMINISTRATOR else set()
+    for word in world.words("medeu") - known:
         assert word not in told, (way, role)
         assert word not in about_foreign.text, (way, role)
 

@@ -9,7 +9,19 @@ import httpx
 import typer
 from pydantic import ValidationError
 
-from services.casebook.cli import cases, demo, events, keys, log, parked, procedures, status, submit
+from services.casebook.cli import (
+    cases,
+    demo,
+    events,
+    keys,
+    listing,
+    log,
+    office,
+    parked,
+    procedures,
+    status,
+    submit,
+)
 from services.casebook.cli.exits import Failure, Status
 from services.casebook.cli.run import Run
 from services.casebook.cli.screen import Form, Screen, Zone
@@ -32,7 +44,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(status.app)
+cases.app.command("list")(listing.list_)
 app.add_typer(cases.app, name="case")
+app.add_typer(listing.app)
+app.add_typer(office.app, name="office")
 app.add_typer(events.app, name="events")
 app.add_typer(submit.app)
 app.add_typer(parked.app, name="parked")

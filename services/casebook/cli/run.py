@@ -45,3 +45,11 @@ def operator() -> Person:
 def specialist(staff: str, office: str) -> Person:
     """Who takes applications in."""
     return Person(staff, office, (Role.OFFICE_SPECIALIST,))
+
+
+def person(name: str | None) -> Person:
+    """Who is named as STAFF@OFFICE, as an office specialist; the operator when nobody is."""
+    if name is None:
+        return operator()
+    staff, _, office = name.partition("@")
+    return specialist(staff, office or OFFICE)
