@@ -1,6 +1,7 @@
 """A stream over HTTP that ends when its client takes nothing any more."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Final
 
 import structlog
@@ -30,3 +31,7 @@ class Stream(StreamingResponse):
         except TimeoutError:
             # The server closes what is not complete.
             _log.info("stream_not_read", within_s=self.taken_within_s)
+        finally:
+            # Whatever ended it, the place is free now, not when the garbage is collected.
+            if isinstance(self.body_iterator, AsyncGenerator):
+                await self.body_iterator.aclose()

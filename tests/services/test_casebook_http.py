@@ -1,5 +1,6 @@
 """Casebook asked over HTTP: who sees what, how fresh it is, and what the live feed says."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta

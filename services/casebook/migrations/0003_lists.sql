@@ -9,7 +9,7 @@ CREATE INDEX status_by_ending ON status (office, state, lodged_at, case_id)
     WHERE ended_at IS NOT NULL;
 CREATE INDEX status_by_ending_everywhere ON status (state, lodged_at, case_id)
     WHERE ended_at IS NOT NULL;
-CREATE INDEX status_by_executor ON status (executor, lodged_at, case_id)
+CREATE INDEX status_by_executor ON status (executor, office, lodged_at, case_id)
     WHERE executor IS NOT NULL;
 
 -- The register of results, the last first.
