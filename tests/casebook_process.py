@@ -43,7 +43,7 @@ class CasebookProcess:
             "MASTER_KEY_FILE": str(settings.master_key_file),
             "LOOKUP_KEY_FILE": str(settings.lookup_key_file),
             "TOKEN_KEYS": str(settings.token_keys),
-            "LOG_LEVEL": "error",
+            "LOG_LEVEL": settings.log_level,
         }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "services.casebook"],

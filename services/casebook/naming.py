@@ -17,6 +17,9 @@ LETTERS_MIN: Final = 2
 LETTERS_MAX: Final = 16
 """Of a word so many letters count."""
 WORDS_MAX: Final = 8
+"""Of a question."""
+TEXT_MAX: Final = 200
+"""Of a name so much is read: an application may have pages where a surname belongs."""
 
 # How each Kazakh letter is typed where there is none: by the Russian letter beside it.
 _PLAIN: Final = str.maketrans("әғқңөұүһі", "агкноуухи")
@@ -34,7 +37,7 @@ _CYRILLIC: Final = re.compile(r"[\u0400-\u052f]")
 def words_of(text: str) -> list[str]:
     """The words of a name, each folded to one spelling, of two letters or more."""
     # Composed first: a letter and a mark that follow one another are one letter.
-    found = _WORD.findall(unicodedata.normalize("NFKC", text))
+    found = _WORD.findall(unicodedata.normalize("NFKC", text[:TEXT_MAX]))
     folded = (_folded(word)[:LETTERS_MAX] for word in found)
     return [word for word in folded if len(word) >= LETTERS_MIN]
 

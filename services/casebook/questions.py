@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic.types import StringConstraints
 
 from services.casebook.answers import State
+from services.casebook.naming import TEXT_MAX
 from shared.clock import DEPARTMENT_ZONE
 from shared.errors import Because, Refused
 from shared.identifiers import Code, OfficeId, RegistrationNumber, Source, StaffId
@@ -53,7 +54,7 @@ class CaseQuestion(BaseModel):
     """Of the registration, or of the result."""
     iin: Iin | None = None
     applicant: UUID | None = None
-    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    name: Annotated[str, Field(min_length=1, max_length=TEXT_MAX)] | None = None
     """Words, each of which begins a word of the applicant's name. For staff of the office."""
     state: State | Literal["open", "over"] | None = None
     stage: Source | None = None

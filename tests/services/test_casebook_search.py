@@ -18,6 +18,7 @@ from shared.clock import DEPARTMENT_ZONE
 from shared.errors import Refused
 from shared.events.intake import Applicant
 from shared.identifiers import Role
+from tests.casebook_process import CasebookProcess
 from tests.department import Office, department
 from tests.facts import IIN, CaseFacts
 from tests.readside import WAIT_S, served, token
@@ -107,6 +108,15 @@ def test_what_is_kept_differs_by_office_and_key() -> None:
 def test_a_question_without_words_or_with_too_many_is_refused(name: str) -> None:
     with pytest.raises(Refused, match="a name is sought by its words"):
         naming.sought(KEY, "almaly", name)
+
+
+def test_pages_where_a_surname_belongs_are_not_all_read() -> None:
+    pages = "Ахметов " * 2_500 + "Сапаров"
+    assert naming.beginnings(KEY, "almaly", [pages]) == naming.beginnings(
+        KEY, "almaly", ["Ахметов"]
+    )
+    many = " ".join(f"сл{chr(0x430 + n % 32)}{chr(0x430 + n // 32)}" for n in range(600))
+    assert len(naming.beginnings(KEY, "almaly", [many])) < 200
 
 
 @given(st.text(max_size=60))
@@ -311,3 +321,30 @@ async def test_all_filters_combine(office: Office) -> None:
             refused = await client.post("/cases/search", headers=CLERK, json=wrong)
             assert refused.status_code == 422, wrong
             assert refused.headers["content-type"] == "application/problem+json"
+
+
+async def test_what_is_asked_of_a_person_stands_in_no_log_line(
+    office: Office, capfd: pytest.CaptureFixture[str]
+) -> None:
+    case = await office.case()
+    case.lodged(person("Канареев", "Ерлан"))
+    async with office.side.folding():
+        await office.tell(*office.staff.written, *case.written)
+    casebook = CasebookProcess(office.settings.model_copy(update={"log_level": "debug"}))
+    casebook.start()
+    try:
+        await asyncio.to_thread(casebook.wait_ready)
+        async with httpx.AsyncClient(base_url=casebook.base, timeout=10, trust_env=False) as client:
+            await all_named(client)
+            assert await search(client, CLERK, name="Канареев") == [str(case.case_id)]
+            assert await search(client, CLERK, iin=IIN) == [str(case.case_id)]
+            for wrong in ({"iin": f"{IIN}0"}, {"name": "Канареев", "Канареев": IIN}):
+                refused = await client.post("/cases/search", headers=CLERK, json=wrong)
+                assert refused.status_code == 422
+                assert "Канареев" not in refused.text
+    finally:
+        casebook.kill()
+    logged = "".join(capfd.readouterr())
+    assert "ready" in logged, "the log was looked at"
+    for word in (IIN, "Канареев", "канар", "Ерлан"):
+        assert word not in logged

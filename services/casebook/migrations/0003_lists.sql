@@ -39,7 +39,7 @@ CREATE TABLE names (
     case_id uuid     PRIMARY KEY,
     words   bigint[]
 ) WITH (fillfactor = 80);
-CREATE INDEX names_by_word ON names USING gin (words);
+CREATE INDEX names_by_word ON names USING gin (words) WHERE words IS NOT NULL;
 CREATE INDEX names_to_read ON names (case_id) WHERE words IS NULL;
 INSERT INTO names (case_id) SELECT case_id FROM status WHERE NOT erased;
 INSERT INTO notices (case_id, sequence, office, way, template, outcome, reason, at)
