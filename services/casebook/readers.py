@@ -12,7 +12,7 @@ from services.casebook.following import Follower
 from services.casebook.indexing import Indexer
 from services.casebook.opening import Opener
 from services.casebook.tailing import Tail
-from shared.errors import Unavailable
+from shared.errors import Because, Refused, Unavailable
 from shared.http.positions import LogPosition
 from shared.http.tokens import Caller, caller
 from shared.identifiers import Role
@@ -53,6 +53,18 @@ class Casebook:
         with reachable("the read side"):
             async with self.pool.acquire(timeout=self.read_wait_s) as connection:
                 yield connection
+
+    def require_procedure(self, name: str) -> None:
+        """Raises Refused for one that no case can be of: to find none, all would be looked at."""
+        known = sorted({each for each, _ in self.procedures.procedures})
+        if name not in known:
+            raise Refused(
+                "cases are of a procedure that has a regulation",
+                expected=", ".join(known),
+                found="another one",
+                because=Because.INPUT,
+                field="procedure",
+            )
 
 
 async def _casebook(request: Request) -> Casebook:

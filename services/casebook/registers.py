@@ -66,6 +66,8 @@ async def read_ages(
     min_position: MinPosition = None,
 ) -> AgesAnswer:
     """How long open cases have stood in each stage, and how they stand against their dues."""
+    if procedure is not None:
+        book.require_procedure(procedure)
     wanted = Conditions()
     wanted.may("office = {}", scope(reader))
     wanted.may("procedure = {}", procedure)
@@ -104,6 +106,8 @@ async def read_results(
     min_position: MinPosition = None,
 ) -> ResultsAnswer:
     """The register of results of a period: number, day, outcome, way, to whom by reference."""
+    if procedure is not None:
+        book.require_procedure(procedure)
     wanted = Conditions()
     wanted.may("office = {}", scope(reader))
     wanted.may("ended_at >= {}", days.begins)

@@ -22,7 +22,7 @@ from shared.errors import Because, Refused
 from shared.http.positions import MinPosition
 from shared.http.problems import Missing
 from shared.http.tokens import Caller
-from shared.identifiers import CaseId, EventId, RegistrationNumber, Role, Source, Step
+from shared.identifiers import CaseId, EventId, RegistrationNumber, Role, Source, StaffId, Step
 from shared.postgres.pool import Connection
 
 router = APIRouter(tags=["casebook"])
@@ -109,7 +109,7 @@ async def read_queue(
     page: Asked,
     book: Book,
     reader: Reader,
-    executor: Annotated[str | None, Query(max_length=41)] = None,
+    executor: Annotated[StaffId | None, Query()] = None,
     by_rule: Annotated[bool, Query(description="Also what a rule does without a person")] = False,
     min_position: MinPosition = None,
 ) -> CasesAnswer:

@@ -98,7 +98,7 @@ async def _sought(search: _Search, asked: CaseQuestion) -> Sought:
     """The question as the projection takes it: the person and the name looked up."""
     book, office = search.book, scope(search.reader)
     if asked.procedure is not None:
-        _require_procedure(book, asked.procedure)
+        book.require_procedure(asked.procedure)
     period = Period(first_day=asked.first_day, last_day=asked.last_day).checked()
     applicant: UUID | None = asked.applicant
     if asked.iin is not None:
@@ -137,16 +137,3 @@ async def _named(search: _Search, name: str) -> list[UUID]:
             field="name",
         )
     return hits
-
-
-def _require_procedure(book: Casebook, procedure: str) -> None:
-    """Raises Refused for one that no case can be of: looking would go through all of them."""
-    known = sorted({name for name, _ in book.procedures.procedures})
-    if procedure not in known:
-        raise Refused(
-            "cases are of a procedure that has a regulation",
-            expected=", ".join(known),
-            found="another one",
-            because=Because.INPUT,
-            field="procedure",
-        )
