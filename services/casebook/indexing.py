@@ -6,6 +6,7 @@ Cases whose keys were destroyed without a fact in the log are found by walking t
 
 import asyncio
 import time
+from collections.abc import Collection
 from typing import Final
 
 import structlog
@@ -103,14 +104,11 @@ class Indexer:
     async def forget_some(self, connection: Connection, after: CaseId | None) -> CaseId | None:
         """Take out those of the next cases whose keys are gone; the last one, None at the end."""
         cases = await names.following(connection, after, _WALKED_AT_ONCE)
-        await self.forget_keyless(connection, cases)
-        return cases[-1] if len(cases) == _WALKED_AT_ONCE else None
-
-    async def forget_keyless(
-        self, connection: Connection, cases: list[CaseId]
-    ) -> frozenset[CaseId]:
-        """Take out those of these cases whose keys are gone; which. Raises Unavailable."""
-        gone = frozenset(cases) - await self._vault.cases_with_keys(cases)
+        gone = await self.keyless(cases)
         if gone:
             await names.forget(connection, gone)
-        return gone
+        return cases[-1] if len(cases) == _WALKED_AT_ONCE else None
+
+    async def keyless(self, cases: Collection[CaseId]) -> frozenset[CaseId]:
+        """Those of these cases whose keys are gone. Raises Unavailable."""
+        return frozenset(cases) - await self._vault.cases_with_keys(cases)

@@ -3,10 +3,11 @@
 The question travels in a body: an IIN or a name in an address would be logged everywhere.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 from fastapi import APIRouter
 
 from services.casebook import opening, queries
@@ -19,7 +20,7 @@ from services.casebook.readers import Book, Casebook, Reader, scope
 from services.casebook.rendering import fresh_of, status_of
 from shared.clock import now
 from shared.errors import Because, Refused
-from shared.http.positions import MinPosition
+from shared.http.positions import LogPosition, MinPosition
 from shared.http.tokens import Caller
 from shared.identifiers import CaseId
 from shared.postgres.pool import Connection
@@ -41,8 +42,7 @@ async def read_applicant(
 ) -> CasesAnswer:
     """All cases of a person, the newest first."""
     asked = CaseQuestion(iin=question.iin, applicant=question.applicant)
-    async with book.reading(min_position) as connection:
-        answer = await _search(_Search(connection, book, reader), asked, page)
+    answer = await _search(book, reader, asked, page, min_position)
     return CasesAnswer(cases=answer.cases, next=answer.next, as_of=answer.as_of)
 
 
@@ -55,63 +55,47 @@ async def search_cases(
     min_position: MinPosition = None,
 ) -> SearchAnswer:
     """The cases that fit everything asked for, of the caller's office. Changes nothing."""
-    async with book.reading(min_position) as connection:
-        return await _search(_Search(connection, book, reader), question, page)
+    return await _search(book, reader, question, page, min_position)
 
 
-@dataclass(slots=True)
-class _Search:
-    """One search at work."""
-
-    connection: Connection
-    book: Casebook
-    reader: Caller
-    finds_nobody: bool = False
-    """The person is not known here."""
-    hits: list[UUID] | None = field(default=None)
-    """The cases that fit the name."""
-
-
-async def _search(search: _Search, asked: CaseQuestion, page: Page) -> SearchAnswer:
-    connection = search.connection
+async def _search(
+    book: Casebook,
+    reader: Caller,
+    asked: CaseQuestion,
+    page: Page,
+    min_position: LogPosition | None,
+) -> SearchAnswer:
     order = NEWEST if asked.order == "newest" else MOST_URGENT
     order.place(page)  # a text that is no cursor is refused, whatever else is asked
-    as_of = fresh_of(await queries.offsets(connection))
-    sought = await _sought(search, asked)
-    rows, following = (
-        ([], None)
-        if search.finds_nobody
-        else await listed(connection, conditions_of(sought, order), order, page)
-    )
-    not_yet = None
-    if search.hits is not None:
-        not_yet = await names.count_unread(connection, _COUNTED_MAX)
-        shown = [CaseId(row["case_id"]) for row in rows]
-        gone = await search.book.indexer.forget_keyless(connection, shown)
-        rows = [row for row in rows if row["case_id"] not in gone]
+    sought = _sought(book, reader, asked)
+    # The vault is asked while no connection is held: it may be slow, and others want to read.
+    is_known, applicant = await _person(book, asked)
+    not_yet, rows, following = None, list[asyncpg.Record](), None
+    async with book.reading(min_position) as connection:
+        as_of = fresh_of(await queries.offsets(connection))
+        hits = None
+        if asked.name is not None:
+            hits = await _named(book, reader, connection, asked.name)
+            not_yet = await names.count_unread(connection, _COUNTED_MAX)
+        if is_known:
+            wanted = conditions_of(replace(sought, applicant=applicant, case_ids=hits), order)
+            found, following = await listed(connection, wanted, order, page)
+            rows = list(found)
+    if asked.name is not None:
+        rows = await _with_keys(book, rows)
     at = now()
     cases = [status_of(row, at) for row in rows]
     return SearchAnswer(cases=cases, next=following, as_of=as_of, not_yet_by_name=not_yet)
 
 
-async def _sought(search: _Search, asked: CaseQuestion) -> Sought:
-    """The question as the projection takes it: the person and the name looked up."""
-    book, office = search.book, scope(search.reader)
+def _sought(book: Casebook, reader: Caller, asked: CaseQuestion) -> Sought:
+    """The question as the projection takes it, but for the person. Raises Refused."""
     if asked.procedure is not None:
         book.require_procedure(asked.procedure)
     period = Period(first_day=asked.first_day, last_day=asked.last_day).checked()
-    applicant: UUID | None = asked.applicant
-    if asked.iin is not None:
-        applicant = await book.vault.find_applicant(asked.iin)
-        if applicant is None or asked.applicant not in (None, applicant):
-            search.finds_nobody = True
-    if asked.name is not None:
-        search.hits = await _named(search, asked.name)
     return Sought(
-        offices=[each for each in (office, asked.office) if each is not None],
+        offices=[each for each in (scope(reader), asked.office) if each is not None],
         number=asked.number,
-        applicant=applicant,
-        case_ids=search.hits,
         state=asked.state,
         stage=asked.stage,
         procedure=asked.procedure,
@@ -122,12 +106,18 @@ async def _sought(search: _Search, asked: CaseQuestion) -> Sought:
     )
 
 
-async def _named(search: _Search, name: str) -> list[UUID]:
+async def _person(book: Casebook, asked: CaseQuestion) -> tuple[bool, UUID | None]:
+    """Whether who is asked for can have cases here, and their reference, if one is asked for."""
+    if asked.iin is None:
+        return True, asked.applicant
+    applicant = await book.vault.find_applicant(asked.iin)
+    return applicant is not None and asked.applicant in (None, applicant), applicant
+
+
+async def _named(book: Casebook, reader: Caller, connection: Connection, name: str) -> list[UUID]:
     """The cases of the caller's office that fit a name. Who opens nothing searches no name."""
-    reader, connection = search.reader, search.connection
     await opening.require_opener(connection, reader, reader.office)
-    words = search.book.indexer.sought(reader.office, name)
-    hits = await names.found(connection, words, HITS_MAX + 1)
+    hits = await names.found(connection, book.indexer.sought(reader.office, name), HITS_MAX + 1)
     if len(hits) > HITS_MAX:
         raise Refused(
             "a name finds a list that a person can look through",
@@ -137,3 +127,12 @@ async def _named(search: _Search, name: str) -> list[UUID]:
             field="name",
         )
     return hits
+
+
+async def _with_keys(book: Casebook, rows: list[asyncpg.Record]) -> list[asyncpg.Record]:
+    """Those whose keys still exist; the others are found by no name from now on."""
+    gone = await book.indexer.keyless([CaseId(row["case_id"]) for row in rows])
+    if gone:
+        async with book.reading() as connection:
+            await names.forget(connection, gone)
+    return [row for row in rows if row["case_id"] not in gone]

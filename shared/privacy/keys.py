@@ -140,9 +140,10 @@ class Vault:
 
     async def cases_with_keys(self, case_ids: Iterable[CaseId]) -> frozenset[CaseId]:
         """Those of these cases that are not erased. No key is opened."""
-        rows = await self._fetch(
-            "SELECT case_id FROM case_keys WHERE case_id = ANY ($1)", sorted(set(case_ids))
-        )
+        cases = sorted(set(case_ids))
+        if not cases:
+            return frozenset()
+        rows = await self._fetch("SELECT case_id FROM case_keys WHERE case_id = ANY ($1)", cases)
         return frozenset(CaseId(row["case_id"]) for row in rows)
 
     async def cases_of(self, applicant: ApplicantRef) -> list[CaseId]:

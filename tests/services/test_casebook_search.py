@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.local.broker import LocalBroker
-from services.casebook import naming
+from services.casebook import naming, searching
 from shared.clock import DEPARTMENT_ZONE
 from shared.errors import Refused
 from shared.events.intake import Applicant
@@ -174,7 +174,9 @@ async def test_a_person_is_found_by_iin_and_it_stands_in_no_answer(office: Offic
             assert "Canary" not in refused.text
 
 
-async def test_a_name_is_found_by_staff_of_the_office_only(office: Office) -> None:
+async def test_a_name_is_found_by_staff_of_the_office_only(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ahmetov, ahmetova, foreign = (
         await office.case(), await office.case(iin=OTHER_IIN), await office.case("medeu"),
     )  # fmt: skip
@@ -200,6 +202,10 @@ async def test_a_name_is_found_by_staff_of_the_office_only(office: Office) -> No
             assert (refused.status_code, refused.json()["because"]) == (403, "actor")
         refused = await client.post("/cases/search", headers=CLERK, json={"name": "А"})
         assert (refused.status_code, refused.json()["field"]) == (422, "name")
+        monkeypatch.setattr(searching, "HITS_MAX", 1)
+        refused = await client.post("/cases/search", headers=CLERK, json={"name": "ахмет"})
+        assert (refused.status_code, refused.json()["field"]) == (422, "name")
+        assert await search(client, CLERK, name="ахметова") == [str(ahmetova.case_id)]
     kept = await office.side.pool.fetch("SELECT * FROM names")
     assert "хмет" not in str([tuple(row.values()) for row in kept])
 
