@@ -317,7 +317,9 @@ async def test_the_past_is_asked_by_instant_and_by_position(office: Office) -> N
             )
             assert [each["state"] for each in of_person.json()["cases"]] == ["assigned"]
             timeline = await client.get(
-                f"{path}/timeline", headers=CLERK, params={**moment, "open": "true"}
+                f"{path}/timeline",
+                headers=CLERK,
+                params={**moment, "open": "true", "purpose": "case-work"},
             )
             facts = timeline.json()["facts"]
             assert [fact["type"].split(".")[2] for fact in facts][-1] == "executor-assigned"

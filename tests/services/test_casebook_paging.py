@@ -105,6 +105,7 @@ class Listed:
 
 CASE = ("case_id",)
 LISTS = [
+    Listed("GET", "/cases", "cases", CASE),
     Listed("POST", "/cases/search", "cases", CASE, {}),
     Listed("POST", "/cases/search", "cases", CASE, {"order": "due"}),
     Listed("POST", "/cases/search", "cases", CASE, {"name": "canary"}),
@@ -223,7 +224,7 @@ FILL = [
     INSERT INTO status (case_id, registration_number, applicant, procedure, edition, office,
         channel, result_kind, synthetic, stage, step, by_rule, turn, path, state, executor, due_at,
         due_clause, due_rule, whole_due_at, overdue, withdrawal_requested, erased, outcome,
-        result_number, lodged_at, registered_at, ended_at, partition, "offset")
+        result_number, lodged_at, registered_at, ended_at, partition, "offset", effective)
     SELECT gen_random_uuid(), 'HE-2026-' || n, ('00000000-0000-4000-8000-' ||
            lpad((n / 3)::text, 12, '0'))::uuid, 'home-education', '2016-08-25',
            'office-' || n % 10, 'office', 'assignment-of-benefit', true,
@@ -236,17 +237,17 @@ FILL = [
            'executor-' || n % 200, CASE WHEN is_open THEN lodged + interval '6 days' END,
            'R3 5.3', 'working-days-after-event', NULL, false, false, false, 'granted',
            CASE WHEN NOT is_open THEN 'HE-2026-' || n || '/1' END, lodged, lodged,
-           CASE WHEN NOT is_open THEN lodged + interval '5 days' END, 0, n
+           CASE WHEN NOT is_open THEN lodged + interval '5 days' END, 0, n, n
     FROM (SELECT n, n % 19 = 0 AS is_open,
                  timestamptz '2026-11-01' - n * interval '1 minute' AS lodged
           FROM generate_series(1, {ROWS}) AS n) AS cases
     """,
     """
     INSERT INTO timeline (case_id, source, sequence, place, turn, event_id, type, kind, actor,
-        recorded_at, said, topic, partition, "offset")
+        recorded_at, said, topic, partition, "offset", effective)
     SELECT case_id, 'notify', 1, 1, turn, gen_random_uuid(), 'qyzmet.notify.result-issued.v1',
            'decision', 'staff:aigul', lodged_at, '{"way": "desk", "to": "applicant"}',
-           'case-events', 0, "offset" FROM status
+           'case-events', 0, "offset", effective FROM status
     """,
     """
     INSERT INTO notices (case_id, sequence, office, way, template, outcome, reason, at)

@@ -14,6 +14,7 @@ from services.casebook.admission import CaseFile
 from shared.events.intake import ApplicationLodged
 from shared.identifiers import CaseId
 from shared.postgres.pool import Connection
+from shared.postgres.schema import checked_schema
 
 _NOTE: Final = """
 INSERT INTO names (case_id) SELECT unnest($1::uuid[]) ON CONFLICT (case_id) DO NOTHING
@@ -37,6 +38,11 @@ _COUNT_UNREAD: Final = """
 SELECT count(*) FROM (SELECT FROM names WHERE words IS NULL LIMIT $1) AS unread
 """
 _FIND: Final = "SELECT case_id FROM names WHERE words @> $1::bigint[] LIMIT $2"
+_CARRY: Final = """
+UPDATE {into}.names AS fresh SET words = known.words FROM {live}.names AS known
+WHERE known.case_id = fresh.case_id AND fresh.words IS NULL AND known.words IS NOT NULL
+"""
+_UNREAD_AGAIN: Final = "UPDATE {}.names SET words = NULL WHERE words IS NOT NULL"
 _WALK: Final = """
 SELECT case_id FROM names WHERE $1::uuid IS NULL OR case_id > $1 ORDER BY case_id LIMIT $2
 """
@@ -71,6 +77,19 @@ async def keep(connection: Connection, words: Mapping[CaseId, Sequence[int]]) ->
     """Keep what was read of each case's name."""
     texts = ["{" + ",".join(map(str, words[case_id])) + "}" for case_id in sorted(words)]
     await connection.execute(_READ, sorted(words), texts)
+
+
+async def carry(connection: Connection, live: str, into: str) -> None:
+    """Give tables that are about to become the live ones what is read of names already.
+
+    A case's name never changes, and who rebuilds has no keys. What is missing is read as always.
+    """
+    await connection.execute(_CARRY.format(live=checked_schema(live), into=checked_schema(into)))
+
+
+async def put_back(connection: Connection, schema: str) -> None:
+    """Keep nothing of names in tables that stand still: it would outlive the cases' keys."""
+    await connection.execute(_UNREAD_AGAIN.format(checked_schema(schema)))
 
 
 async def count_unread(connection: Connection, most: int) -> int:

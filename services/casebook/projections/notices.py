@@ -16,6 +16,9 @@ from shared.postgres.pool import Connection
 
 LAST_FIRST: Final = Order("notices", {"at": datetime, "case_id": UUID, "sequence": int})
 
+COLUMNS: Final = (
+    "case_id", "sequence", "office", "way", "template", "outcome", "reason", "at",
+)  # fmt: skip
 _INSERT: Final = """
 INSERT INTO notices (case_id, sequence, office, way, template, outcome, reason, at)
 SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[],
@@ -32,9 +35,14 @@ ORDER BY at DESC, notices.case_id DESC, sequence DESC LIMIT {limit}
 
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Add what became of messages."""
-    rows = [row for file in files for told in file.told if (row := _row(told)) is not None]
+    rows = [row for file in files for row in rows_of(file)]
     if rows:
         await connection.execute(_INSERT, *zip(*rows, strict=True))
+
+
+def rows_of(file: CaseFile) -> list[Row]:
+    """What the facts that a case has just been told say of messages."""
+    return [row for told in file.told if (row := _row(told)) is not None]
 
 
 async def listed(
