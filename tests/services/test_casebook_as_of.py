@@ -1,7 +1,7 @@
 """How things stood: what a look back says is what was shown at that moment."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -30,6 +30,18 @@ from tests.facts import CaseFacts, Written
 PARTITIONS = (0, 7)
 ALL = "SELECT * FROM status ORDER BY case_id DESC"
 ENDED = ("rejected", "issued", "withdrawn")
+SOUGHT: Sequence[tuple[Sought, Callable[[dict[str, Any]], bool]]] = (
+    (Sought(state="open"), lambda row: row["ended_at"] is None),
+    (Sought(state="over"), lambda row: row["ended_at"] is not None),
+    (Sought(state="issued"), lambda row: row["state"] == "issued"),
+    (Sought(state="assigned"), lambda row: row["state"] == "assigned"),
+    (
+        Sought(stage="executor", executor="bolat"),
+        lambda row: (
+            row["ended_at"] is None and (row["stage"], row["executor"]) == ("executor", "bolat")
+        ),
+    ),
+)
 ACTS = (
     "registered", "assigned", "drafted", "signed", "returned", "issued", "rejected", "reassigned",
     "withdrawal_requested", "paper_requested", "notice_sent", "erased", "overdue", "withdrawn",
@@ -160,6 +172,9 @@ async def look_back(connection: Connection, seen: Seen) -> None:
     moment = seen.moment
     listed, _ = await past.listed(connection, Sought(), moment, Page(100))
     assert [dict(row) for row in listed] == seen.status
+    for sought, holds in SOUGHT:
+        some, _ = await past.listed(connection, sought, moment, Page(100))
+        assert [dict(row) for row in some] == [row for row in seen.status if holds(row)], sought
     stood = {row["case_id"]: row for row in seen.status}
     for row in await connection.fetch(ALL):
         found = await past.case(connection, row, moment)
