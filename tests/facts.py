@@ -382,8 +382,8 @@ async def publish(bootstrap: str, records: Iterable[Written]) -> list[tuple[int,
         compression_type="zstd",
         max_batch_size=256 * 1024,
     )
-    await producer.start()
     try:
+        await producer.start()
         async with asyncio.timeout(_SEND_S_MAX):
             waiting = [
                 await producer.send(

@@ -38,6 +38,8 @@ FOLDED = {
     "cases": "case_id, seen, standing, parked, waits",
     "status": "*",
     "timeline": "*",
+    "notices": "*",
+    "names": "*",
     "waiting": "*",
     "parked": "*",
     "setbacks": "*",

@@ -1,10 +1,10 @@
 """What casebook answers: the shapes of its JSON. None of them holds a person's data unasked."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal, Self
+from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict
 
 from shared.identifiers import Role
 
@@ -19,7 +19,6 @@ State = Literal[
     "withdrawn",
     "rejected",
 ]
-Iin = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 
 
 class Answer(BaseModel):
@@ -93,6 +92,13 @@ class CasesAnswer(Answer):
     as_of: Fresh
 
 
+class SearchAnswer(CasesAnswer):
+    """Cases that fit; `next` continues the list."""
+
+    not_yet_by_name: int | None
+    """Of a search by name: how many cases just lodged are not found by name yet, up to 1,000."""
+
+
 class TimelineFact(Answer):
     """One fact of a case, as it was told."""
 
@@ -122,24 +128,8 @@ class TimelineAnswer(Answer):
     case_id: UUID
     facts: list[TimelineFact]
     erased: bool
-    next: int | None
+    next: str | None
     as_of: Fresh
-
-
-class ApplicantQuestion(BaseModel):
-    """Whose cases: by IIN or by reference. In a body, since addresses are logged everywhere."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    iin: Iin | None = None
-    applicant: UUID | None = None
-    after: str | None = Field(default=None, max_length=100)
-
-    @model_validator(mode="after")
-    def _names_one(self) -> Self:
-        if (self.iin is None) == (self.applicant is None):
-            raise ValueError("either an IIN or a reference")
-        return self
 
 
 class Count(Answer):
@@ -160,6 +150,104 @@ class CountsAnswer(Answer):
     as_of: Fresh
 
 
+class Age(Answer):
+    """How long the open cases of one office, procedure and stage have stood there."""
+
+    office: str
+    procedure: str
+    stage: str
+    open: int
+    overdue: int
+    due_in_a_day: int
+    nearest_due: datetime | None
+    """Of the most urgent: in the past when it is late."""
+    median_age_s: float
+    oldest_age_s: float
+
+
+class AgesAnswer(Answer):
+    """All ages the caller may see."""
+
+    ages: list[Age]
+    as_of: Fresh
+
+
+class Load(Answer):
+    """What one executor has to do, and has done."""
+
+    executor: str
+    office: str
+    open: int
+    """Cases not over that this executor answers for, wherever they are."""
+    to_draft: int
+    """Of these: what is on the executor's own table."""
+    returned: int
+    overdue: int
+    nearest_due: datetime | None
+    issued: int
+    """Within the days asked for."""
+
+
+class WorkloadAnswer(Answer):
+    """The executors; `next` continues the list."""
+
+    executors: list[Load]
+    issued_since: datetime
+    next: str | None
+    as_of: Fresh
+
+
+class Result(Answer):
+    """One line of the register of results."""
+
+    result_number: str
+    issued_at: datetime
+    case_id: UUID
+    registration_number: str | None
+    office: str
+    procedure: str
+    edition: str
+    result_kind: str
+    outcome: Literal["granted", "refused"]
+    way: str | None
+    """How it was issued."""
+    receiver: str | None
+    """Whether the applicant or a representative took it."""
+    applicant: UUID
+    executor: str | None
+    synthetic: bool
+
+
+class ResultsAnswer(Answer):
+    """A part of the register, the last issued first; `next` continues it."""
+
+    results: list[Result]
+    next: str | None
+    as_of: Fresh
+
+
+class Notice(Answer):
+    """A message to an applicant, and what became of it."""
+
+    case_id: UUID
+    registration_number: str | None
+    office: str
+    way: Literal["sms", "email"]
+    template: str
+    outcome: Literal["sent", "failed"]
+    reason: str | None
+    """Why it failed."""
+    at: datetime
+
+
+class NoticesAnswer(Answer):
+    """Messages, the last first; `next` continues the list."""
+
+    notices: list[Notice]
+    next: str | None
+    as_of: Fresh
+
+
 class Present(Answer):
     """A member of staff, today."""
 
@@ -176,10 +264,11 @@ class Present(Answer):
 
 
 class DirectoryAnswer(Answer):
-    """Who is here on a day."""
+    """Who is here on a day; `next` continues the list."""
 
     day: date
     staff: list[Present]
+    next: str | None
     as_of: Fresh
 
 

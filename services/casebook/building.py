@@ -14,7 +14,7 @@ import structlog
 from services.casebook import folding, offsets
 from services.casebook.arrivals import Arrival, LogRecord, arrival_of, raw_of
 from services.casebook.folding import BAD_VALUES, Desk
-from services.casebook.projections import department, status, timeline
+from services.casebook.projections import department, names, notices, status, timeline
 from services.casebook.schemas import hold_pointer
 from shared.identifiers import CaseId
 from shared.messaging.log import Log
@@ -113,6 +113,8 @@ class Stretch:
         files = [desk.files[case_id] for case_id in by_case]
         rows = [timeline.row_of(file, told) for file in files for told in file.told]
         await self._copy("timeline", timeline.COLUMNS, rows)
+        await notices.project(self._connection, files)
+        await names.project(self._connection, files)
         await department.project(self._connection, files)
         for file in files:
             file.told.clear()

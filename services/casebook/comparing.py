@@ -27,6 +27,7 @@ _SHOWN_MAX: Final = 120
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "status": ("case_id",),
     "timeline": ("case_id", "source", "sequence"),
+    "notices": ("case_id", "sequence"),
     "cases": ("case_id",),
     "setbacks": ("case_id", "since"),
     "waiting": ("case_id", "source", "sequence"),
@@ -36,7 +37,8 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "acting": ("sequence",),
     "offsets": ("topic", "partition"),
 }
-"""What the log determines, and what a row is known by."""
+"""What the log determines, and what a row is known by. Not `names`: its words come from the vault,
+beside the fold, and a row goes with the case's key, of which the log need not tell."""
 _OF_ITS_OWN: Final = {"offsets": {"log_end", "seen_at", "told_from"}}
 """Columns that each fold writes as it happens to run."""
 _NOT_SHOWN: Final = frozenset({"sealed", "headers", "value", "key"})

@@ -16,7 +16,7 @@ from services.casebook.admission import CaseFile, admit
 from services.casebook.arrivals import arrival_of, pack_headers, raw_of
 from services.casebook.bulk import Row
 from services.casebook.evidence import Finding, Findings, Flaw, LogRecord
-from services.casebook.projections import department, status, timeline
+from services.casebook.projections import department, notices, status, timeline
 from shared.identifiers import DEPARTMENT, CaseId
 from shared.messaging.log import Place
 
@@ -75,6 +75,7 @@ TABLES: Final = (
         3,
         lambda file: (timeline.row_of(file, told) for told in file.told),
     ),
+    Table("notices", notices.COLUMNS, 2, notices.rows_of),
     Table("setbacks", ("case_id", "since", "until", "reason"), 2, _setbacks),
     Table("waiting", ("case_id", "source", "sequence", *_AT, "headers", "value"), 3, _waiting),
     Table("parked", (*_AT, "case_id", "headers", "value", "reason"), 3, _parked),
@@ -83,7 +84,8 @@ TABLES: Final = (
         for name, columns in department.COLUMNS.items()
     ),
 )
-"""All tables that a rebuild from the same log would give again."""
+"""All tables that a rebuild from the same log would give again. Not `names`: its words come from
+the vault, beside the fold, and a row goes with the case's key, of which the log need not tell."""
 
 
 def folded(case_id: CaseId, records: Iterable[LogRecord], reached: Mapping[Place, int]) -> CaseFile:

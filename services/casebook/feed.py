@@ -40,23 +40,20 @@ class _Client:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     must_reload: bool = False
 
-    def hear(self, batch: Sequence[Change], generation: str) -> None:
-        """Queue what this client may know of; called by the tail, so it must not wait."""
-        if not batch:
-            self.must_reload = True
-        for message in _messages(self._visible(batch), generation):
-            self.messages.append(message)
+    def hear(self, messages: Sequence[bytes]) -> None:
+        """Queue what this client may know of; it must not wait."""
+        if not messages or self.must_reload:
+            return
+        self.messages.extend(messages)
         if len(self.messages) > QUEUE_MAX:
-            self.must_reload = True
-        if self.must_reload:
-            self.messages.clear()
-        if self.must_reload or self.messages:
-            self.news.set()
+            self.start_afresh()
+        self.news.set()
 
-    def _visible(self, batch: Sequence[Change]) -> Sequence[Change]:
-        if self.office is None:
-            return batch
-        return [change for change in batch if change.office == self.office]
+    def start_afresh(self) -> None:
+        """What is queued is not enough, or too much: the client reloads."""
+        self.must_reload = True
+        self.messages.clear()
+        self.news.set()
 
 
 class Feed:
@@ -67,18 +64,21 @@ class Feed:
         self._pool = pool
         self._tail = tail
         self._clients_max = clients_max
-        self._open = 0
-        self._closing = asyncio.Event()
+        self._clients: set[_Client] = set()
+        self._is_closing = False
+        tail.listeners.add(self._hear)
 
     def close(self) -> None:
         """End all streams: the process is about to stop."""
-        self._closing.set()
+        self._is_closing = True
+        for client in self._clients:
+            client.news.set()
 
     def require_room(self) -> None:
         """Raises Unavailable when there are as many streams as there may be."""
-        if self._closing.is_set() or self._tail.reach is None:
+        if self._is_closing or self._tail.reach is None:
             raise Unavailable("the live feed is not up", retry_after_s=2)
-        if self._open >= self._clients_max:
+        if len(self._clients) >= self._clients_max:
             raise Unavailable("the live feed has no room", retry_after_s=10)
 
     async def stream(
@@ -86,8 +86,7 @@ class Feed:
     ) -> AsyncIterator[bytes]:
         """The text of one stream, up to an instant (Unix time): that of the token's end."""
         client = _Client(office)
-        self._open += 1
-        self._tail.listeners.add(client.hear)
+        self._clients.add(client)
         # From here on the tail queues what is new; what is older comes from the table.
         start = self._tail.reach
         try:
@@ -96,17 +95,28 @@ class Feed:
                 return
             async for message in self._beginning(client, start, last_id):
                 yield message
-            while not self._closing.is_set():
+            while not self._is_closing:
                 for message in self._waiting(client):
                     yield message
                 if (left_s := until - time.time()) <= 0:
                     yield _message("expired", self._tail.reach, {})
                     return
-                if not await self._news(client, min(left_s, HEARTBEAT_S)):
+                if not await _set_within(client.news, min(left_s, HEARTBEAT_S)):
                     yield self._heartbeat(client)
         finally:
-            self._tail.listeners.discard(client.hear)
-            self._open -= 1
+            self._clients.discard(client)
+
+    def _hear(self, batch: Sequence[Change], generation: str) -> None:
+        """Hand a batch to all clients, written once for each office; called by the tail."""
+        written: dict[str | None, list[bytes]] = {}
+        for client in self._clients:
+            if not batch:
+                client.start_afresh()
+                continue
+            if client.office not in written:
+                seen = [each for each in batch if client.office in (None, each.office)]
+                written[client.office] = _messages(seen, generation)
+            client.hear(written[client.office])
 
     async def _beginning(
         self, client: _Client, start: Reach, last_id: str | None
@@ -134,11 +144,14 @@ class Feed:
                     self._pool.acquire() as connection,
                     connection.transaction(isolation="repeatable_read", readonly=True),
                 ):
-                    if (await changes.reach(connection)).generation != start.generation:
+                    found = await changes.reach(connection)
+                    if found.generation != start.generation:
                         return None  # other tables became the live ones just now
                     number = _number(last_id, start)
                     if number is None:
                         return await self._missed_before(connection, client, last_id, start)
+                    if number < found.oldest - 1:
+                        return None  # forgotten since
                     span = Span(number, start.last, CATCH_UP_MAX + 1)
                     told = await changes.after(connection, span, office=client.office)
                     return [(start.generation, told)]
@@ -179,24 +192,22 @@ class Feed:
         client.messages.clear()
         return messages
 
-    async def _news(self, client: _Client, wait_s: float) -> bool:
-        waits = {
-            asyncio.ensure_future(client.news.wait()),
-            asyncio.ensure_future(self._closing.wait()),
-        }
-        try:
-            await asyncio.wait(waits, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
-        return client.news.is_set() or self._closing.is_set()
-
     def _heartbeat(self, client: _Client) -> bytes:
         """A comment; with the last number, so that a quiet office resumes from here."""
         reach = self._tail.reach
         if reach is None or client.messages or client.must_reload:
             return b": still here\n\n"
         return f": still here\nid: {reach.generation}:{reach.last}\n\n".encode()
+
+
+async def _set_within(event: asyncio.Event, wait_s: float) -> bool:
+    """Wait for an event; whether it came in time."""
+    try:
+        async with asyncio.timeout(wait_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 def _number(last_id: str | None, start: Reach) -> int | None:

@@ -14,7 +14,7 @@ from services.casebook import aside, changes, offsets, setbacks
 from services.casebook.admission import CaseFile, admit, needs_queue, retry
 from services.casebook.arrivals import Arrival, Fault
 from services.casebook.bulk import Row, copied
-from services.casebook.projections import department, status, timeline
+from services.casebook.projections import department, names, notices, status, timeline
 from services.casebook.schemas import hold_pointer
 from services.casebook.standing import Standing
 from shared.identifiers import CaseId
@@ -184,6 +184,8 @@ async def _write(connection: Connection, desk: Desk) -> None:
     await keep_aside(connection, desk)
     await keep(connection, files)
     await timeline.project(connection, files)
+    await notices.project(connection, files)
+    await names.project(connection, files)
     await department.project(connection, files)
 
 

@@ -77,10 +77,28 @@ class Private:
 
 async def roles_today(connection: Connection, who: Caller) -> frozenset[Role]:
     """What the directory lets somebody be in the office of the token today."""
-    rows = await queries.members(connection, who.office, who.staff)
+    rows = await queries.member(connection, who.office, who.staff)
     day = now().astimezone(DEPARTMENT_ZONE).date()
     directory = await queries.directory(connection, rows, day)
     return directory.roles_of(who.staff, who.office, day)
+
+
+async def require_opener(connection: Connection, who: Caller, office: str) -> frozenset[Role]:
+    """In which roles somebody opens what is sealed in an office today.
+
+    Raises:
+        Refused: the caller does not work there today in a role that opens.
+    """
+    roles = await roles_today(connection, who) if who.office == office else frozenset[Role]()
+    allowed = roles.intersection(OPENERS)
+    if not allowed:
+        raise Refused(
+            "only staff of the case's office open what is sealed",
+            expected=" or ".join(OPENERS) + ", at work today in this office",
+            found=" and ".join(sorted(roles)) or "no such role today",
+            because=Because.ACTOR,
+        )
+    return allowed
 
 
 async def opener_of(
@@ -92,15 +110,7 @@ async def opener_of(
         Refused: no purpose is named, or the caller does not work in that office today in a role
             that opens.
     """
-    roles = await roles_today(connection, who) if who.office == office else frozenset[Role]()
-    allowed = roles.intersection(OPENERS)
-    if not allowed:
-        raise Refused(
-            "only staff of the case's office open what is sealed",
-            expected=" or ".join(OPENERS) + ", at work today in this office",
-            found=" and ".join(sorted(roles)) or "no such role today",
-            because=Because.ACTOR,
-        )
+    allowed = await require_opener(connection, who, office)
     if purpose is None:
         raise Refused(
             "who opens what is sealed says what for",
@@ -148,14 +158,26 @@ class Opener:
         with asking():
             return bool(await pool.fetchval(_REACHED, *zip(*rows, strict=True)))
 
+    async def read(self, blocks: Sequence[Block]) -> list[Private]:
+        """What the blocks hold, as far as their keys exist, for what runs by itself.
+
+        For a person it is `open`.
+
+        Raises:
+            Unavailable: the vault does not answer, or the erasures are not applied yet.
+        """
+        self._require_erasures()
+        wanted = {block.case_id for block in blocks if block.sealed not in (None, ERASED)}
+        keys = await self._vault.keys(wanted)
+        return [_opened(block, keys.get(block.case_id)) for block in blocks]
+
     async def open(self, blocks: Sequence[Block], person: Person) -> list[Private]:
         """What the blocks hold, as far as their keys exist; noted as opened by the person.
 
         Raises:
             Unavailable: the vault does not answer, or the erasures are not applied yet.
         """
-        if not self.may_open:
-            raise Unavailable("the erasures of the log are not applied yet")
+        self._require_erasures()
         sealed: dict[CaseId, list[EventId]] = {}
         for block in blocks:
             if block.sealed not in (None, ERASED):
@@ -172,6 +194,10 @@ class Opener:
             if isinstance(name, str):
                 found[row["staff"]] = name
         return found
+
+    def _require_erasures(self) -> None:
+        if not self.may_open:
+            raise Unavailable("the erasures of the log are not applied yet")
 
 
 def closed(sealed: str | None, *, is_erased: bool) -> Private:

@@ -1,4 +1,4 @@
-"""What can be asked of casebook about the office as a whole, and of itself, over HTTP."""
+"""What can be asked of casebook about the staff and about itself, and its live feed, over HTTP."""
 
 import base64
 import binascii
@@ -8,7 +8,6 @@ from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import StreamingResponse
 
 from services.casebook import opening, queries
 from services.casebook.answers import (
@@ -17,8 +16,10 @@ from services.casebook.answers import (
     ParkedAnswer,
     Present,
 )
-from services.casebook.readers import After, Book, Colleague, Limit, Patient, Reader, key_of, scope
+from services.casebook.paging import Asked
+from services.casebook.readers import Book, Colleague, Patient, Reader, scope
 from services.casebook.rendering import fresh_of, parked_of, partition_of
+from services.casebook.streaming import Stream
 from shared.clock import DEPARTMENT_ZONE, now
 from shared.http.described import Responses
 from shared.http.positions import MinPosition
@@ -38,6 +39,7 @@ _STREAM: Final[Responses] = {
 
 @router.get("/directory")
 async def read_directory(
+    page: Asked,
     book: Book,
     colleague: Colleague,
     open: Annotated[bool, Query(description="With names")] = False,  # noqa: A002
@@ -53,7 +55,7 @@ async def read_directory(
         if open:
             person = await opening.opener_of(connection, colleague, colleague.office, purpose)
         office = None if _sees_all(colleague) and not open else colleague.office
-        rows = await queries.members(connection, office)
+        rows, following = await queries.members(connection, office, page)
         directory = await queries.directory(connection, rows, day)
         loads = await queries.loads(connection, [row["staff"] for row in rows])
     if person is not None:
@@ -71,26 +73,21 @@ async def read_directory(
         )
         for row in rows
     ]
-    return DirectoryAnswer(day=day, staff=staff, as_of=as_of)
+    return DirectoryAnswer(day=day, staff=staff, next=following, as_of=as_of)
 
 
 @router.get("/parked")
 async def read_parked(
+    page: Asked,
     book: Book,
     reader: Reader,
-    after: After = None,
-    limit: Limit = 50,
     min_position: MinPosition = None,
 ) -> ParkedAnswer:
     """Cases whose facts casebook cannot fold, or that wait for a fact that has not come."""
     async with book.reading(min_position) as connection:
         as_of = fresh_of(await queries.offsets(connection))
-        rows = await queries.parked(connection, scope(reader), key_of(after), limit + 1)
-    rows, following = rows[:limit], rows[limit:]
-    listed = [parked_of(row) for row in rows]
-    return ParkedAnswer(
-        parked=listed, next=str(rows[-1]["case_id"]) if following else None, as_of=as_of
-    )
+        rows, following = await queries.parked(connection, scope(reader), page)
+    return ParkedAnswer(parked=[parked_of(row) for row in rows], next=following, as_of=as_of)
 
 
 @router.get("/freshness")
@@ -115,17 +112,17 @@ async def read_freshness(
     )
 
 
-@router.get("/feed", response_class=StreamingResponse, responses=_STREAM)
+@router.get("/feed", response_class=Stream, responses=_STREAM)
 async def read_feed(
     request: Request,
     book: Book,
     reader: Reader,
     last_event_id: Annotated[str | None, Header(max_length=100)] = None,
-) -> StreamingResponse:
+) -> Stream:
     """Server-sent events: which cases of the own office changed (`changed`), or `reload`."""
     book.feed.require_room()
     until = _expires_at(request)
-    return StreamingResponse(
+    return Stream(
         book.feed.stream(scope(reader), last_event_id, until=until),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},

@@ -15,8 +15,11 @@ from uuid import UUID
 
 import asyncpg
 
-from services.casebook.projections import status
-from services.casebook.queries import Filter, Queue, Row
+from services.casebook.conditions import Conditions
+from services.casebook.paging import Order, Page, Row
+from services.casebook.projections import queues, status
+from services.casebook.projections.queues import Queue
+from services.casebook.projections.search import MOST_URGENT, Sought, conditions_of, fits
 from services.casebook.standing import Standing
 from shared.errors import Because, Refused
 from shared.events.catalogue import BY_TYPE, Entry
@@ -40,28 +43,14 @@ _PARKED: Final = """
 SELECT reason FROM setbacks
 WHERE case_id = $1 AND since < $2 AND (until IS NULL OR until >= $2)
 """
-_THEN: Final = """
-JOIN unnest($1::smallint[], $2::bigint[]) AS moment (partition, before)
+_ROWS: Final = """
+SELECT {columns} FROM status
+JOIN unnest({parts}::smallint[], {befores}::bigint[]) AS moment (partition, before)
   ON moment.partition = status.partition
+WHERE {where}{order} LIMIT {limit}
 """
-_CHANGED: Final = """
-SELECT status.case_id, status.partition, synthetic, before FROM status {then}
-WHERE effective >= before AND {condition} LIMIT $3
-"""
-_QUEUE: Final = """
-SELECT status.* FROM status {then}
-WHERE effective < before AND ended_at IS NULL AND stage = $3
-  AND ($4::text IS NULL OR office = $4)
-  AND ($5::text IS NULL OR executor = $5)
-  AND ($6::text[] IS NULL OR procedure || '@' || edition = ANY ($6))
-  AND (NOT by_rule OR overdue OR due_at < $7 OR $8)
-  AND ($9::timestamptz IS NULL OR (due_at, case_id) > ($9, $10::uuid))
-ORDER BY due_at, case_id LIMIT $11
-"""
-_LIST: Final = """
-SELECT status.* FROM status {then}
-WHERE effective < before AND {condition} ORDER BY case_id DESC LIMIT $3
-"""
+
+_NEWEST: Final = Order("past", {"case_id": UUID})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,41 +103,55 @@ async def parked_reason(connection: Connection, case_id: UUID, before: int) -> s
     return found
 
 
-async def queue(connection: Connection, wanted: Queue, moment: Moment, most: int) -> list[Row]:
-    """The open cases of a stage as they were, the most urgent first. Raises Refused."""
-    due, case_id = wanted.after or (None, None)
-    unchanged = await connection.fetch(
-        _QUEUE.format(then=_THEN), *moment.columns, wanted.stage, wanted.office, wanted.executor,
-        wanted.procedures, moment.at, wanted.by_rule, due, case_id, most,
-    )  # fmt: skip
-    changed = [
-        row
-        async for row in _changed(connection, moment, Filter(office=wanted.office))
-        if _waited_in(row, wanted, moment)
-    ]
-    rows: list[Row] = [*unchanged, *changed]
-    return sorted(rows, key=lambda row: (row["due_at"], row["case_id"]))[:most]
+async def queue(
+    connection: Connection, wanted: Queue, moment: Moment, page: Page
+) -> tuple[Sequence[Row], str | None]:
+    """A page of the open cases of a stage as they were, the most urgent first. Raises Refused."""
+    place = MOST_URGENT.place(page)
+    conditions = queues.conditions_of(wanted, moment.at)
+    if place is not None:
+        conditions.must("(due_at, case_id) > ({}, {})", *place)
+    rows: list[Row] = [*await _unchanged(connection, moment, conditions, "due_at, case_id", page)]
+    offices = () if wanted.office is None else (wanted.office,)
+    async for row in _changed(connection, moment, Sought(offices=offices)):
+        if _waited_in(row, wanted, moment) and (place is None or _due_at(row) > place):
+            rows.append(row)
+    return MOST_URGENT.cut(sorted(rows, key=_due_at)[: page.most], page)
 
 
-async def listed(connection: Connection, wanted: Filter, moment: Moment, most: int) -> list[Row]:
-    """Cases as they stood, the newest first. Raises Refused."""
-    condition, values = wanted.condition(taken=3)
-    query = _LIST.format(then=_THEN, condition=condition)
-    unchanged = await connection.fetch(query, *moment.columns, most, *values)
-    changed = [
-        row async for row in _changed(connection, moment, wanted) if wanted.lets_through(row)
-    ]
-    rows: list[Row] = [*unchanged, *changed]
-    return sorted(rows, key=lambda row: row["case_id"], reverse=True)[:most]
+async def listed(
+    connection: Connection, sought: Sought, moment: Moment, page: Page
+) -> tuple[Sequence[Row], str | None]:
+    """A page of the cases as they stood, the newest first. Raises Refused."""
+    [last] = _NEWEST.place(page) or (None,)
+    conditions = conditions_of(sought, _NEWEST)
+    conditions.may("case_id < {}", last)
+    rows: list[Row] = [*await _unchanged(connection, moment, conditions, "case_id DESC", page)]
+    async for row in _changed(connection, moment, sought):
+        if fits(sought, row) and (last is None or row["case_id"] < last):
+            rows.append(row)
+    rows.sort(key=lambda row: row["case_id"], reverse=True)
+    return _NEWEST.cut(rows[: page.most], page)
 
 
-async def _changed(connection: Connection, moment: Moment, wanted: Filter) -> AsyncIterator[Row]:
+async def _unchanged(
+    connection: Connection, moment: Moment, wanted: Conditions, order: str, page: Page
+) -> list[asyncpg.Record]:
+    """The cases to which nothing has happened since, which stand now as they stood."""
+    wanted.must("effective < before")
+    query = _query(moment, wanted, "status.*", f" ORDER BY {order}", page.most)
+    return await connection.fetch(query, *wanted.values)
+
+
+async def _changed(connection: Connection, moment: Moment, sought: Sought) -> AsyncIterator[Row]:
     """The cases to which something has happened since, as they stood."""
     # Only by what never changes in a case.
-    lasting = Filter(wanted.office, wanted.applicant, wanted.procedure)
-    condition, values = lasting.condition(taken=3)
-    query = _CHANGED.format(then=_THEN, condition=condition)
-    cases = await connection.fetch(query, *moment.columns, CASES_MAX + 1, *values)
+    lasting = Sought(offices=sought.offices, applicant=sought.applicant, procedure=sought.procedure)
+    wanted = conditions_of(lasting, _NEWEST)
+    wanted.must("effective >= before")
+    columns = "status.case_id, synthetic, before"
+    query = _query(moment, wanted, columns, "", CASES_MAX + 1)
+    cases = await connection.fetch(query, *wanted.values)
     if len(cases) > CASES_MAX:
         raise _too_much(f"at most {CASES_MAX} cases that changed since", "more")
     for first in range(0, len(cases), _AT_ONCE):
@@ -192,6 +195,18 @@ def _heard(fact: asyncpg.Record, *, synthetic: bool) -> _Heard:
     return _Heard(heading, entry, entry.model.model_validate_json(said))
 
 
+def _query(moment: Moment, wanted: Conditions, columns: str, order: str, limit: int) -> str:
+    parts, befores = map(wanted.parameter, moment.columns)
+    most = wanted.parameter(limit)
+    return _ROWS.format(
+        columns=columns, parts=parts, befores=befores, where=wanted.where, order=order, limit=most
+    )
+
+
+def _due_at(row: Row) -> tuple[object, ...]:
+    return row["due_at"], row["case_id"]
+
+
 def _waited_in(row: Row, wanted: Queue, moment: Moment) -> bool:
     """Whether a case that has changed since stood in the queue then."""
     due = row["due_at"]
@@ -204,7 +219,6 @@ def _waited_in(row: Row, wanted: Queue, moment: Moment) -> bool:
             wanted.procedures is None or f"{row['procedure']}@{row['edition']}" in wanted.procedures
         )
         and (not row["by_rule"] or row["overdue"] or due < moment.at or wanted.by_rule)
-        and (wanted.after is None or (due, row["case_id"]) > wanted.after)
     )
 
 

@@ -1,27 +1,29 @@
-"""The questions that can be asked of casebook: SQL, with keys to go on from, and limits.
+"""What is asked of casebook beside its projections' own lists: SQL, in pages.
 
 `office` None means all offices: for operators. Everything else is of one office only.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
 from uuid import UUID
 
 import asyncpg
 
+from services.casebook.paging import Order, Page, Row
 from services.casebook.projections.counts import COUNTS, LOADS
 from shared.directory import Acting, Away, Directory, Member
 from shared.identifiers import Role
 from shared.postgres.pool import Connection
 
-LIST_MAX: Final = 200
 GAP_SHOWN_S: Final = 60
 """A gap older than this is shown among the parked cases; it still heals by itself."""
 
+IN_ORDER: Final = Order("timeline", {"place": int})
+PARKED: Final = Order("parked", {"case_id": UUID, "kind": str})
+BY_STAFF: Final = Order("directory", {"staff": str})
+
 _ONE: Final = "SELECT * FROM status WHERE case_id = $1 AND ($2::text IS NULL OR office = $2)"
-_LISTED: Final = "SELECT * FROM status WHERE {} ORDER BY case_id DESC LIMIT $1"
 _PARKED_REASON: Final = "SELECT parked FROM cases WHERE case_id = $1"
 _TIMELINE: Final = """
 SELECT *, kind = 'statement' OR ($2::text[])[turn + 1] = source AS held
@@ -33,24 +35,18 @@ SELECT turn, source, kind, due_clause FROM timeline
 WHERE case_id = $1 AND due_clause IS NOT NULL AND kind <> 'statement'
   AND ($2::bigint IS NULL OR effective < $2) ORDER BY place LIMIT 1000
 """
-_QUEUE: Final = """
-SELECT * FROM status
-WHERE ended_at IS NULL AND stage = $1
-  AND ($2::text IS NULL OR office = $2)
-  AND ($3::text IS NULL OR executor = $3)
-  AND ($4::text[] IS NULL OR procedure || '@' || edition = ANY ($4))
-  AND (NOT by_rule OR overdue OR due_at < now() OR $5)
-  AND ($6::timestamptz IS NULL OR (due_at, case_id) > ($6, $7::uuid))
-ORDER BY due_at, case_id LIMIT $8
-"""
 _OFFSETS: Final = """
 SELECT topic, partition, next, log_end, seen_at, last_logged_at FROM offsets
 ORDER BY topic, partition
 """
+_MEMBER: Final = """
+SELECT staff, office, roles, active, sealed, event_id, type FROM members
+WHERE office = $1 AND staff = $2
+"""
 _MEMBERS: Final = """
 SELECT staff, office, roles, active, sealed, event_id, type FROM members
-WHERE ($1::text IS NULL OR office = $1) AND ($2::text IS NULL OR staff = $2)
-ORDER BY staff LIMIT 2000
+WHERE ($1::text IS NULL OR office = $1) AND ($2::text IS NULL OR staff > $2)
+ORDER BY staff LIMIT $3
 """
 _ABSENCES: Final = """
 SELECT staff, first_day, last_day FROM absences
@@ -73,73 +69,10 @@ SELECT * FROM (
                        WHERE others.case_id = waiting.case_id)
     FROM waiting WHERE logged_at < now() - make_interval(secs => $4)
 ) AS aside
-WHERE ($1::text IS NULL OR office = $1) AND ($2::uuid IS NULL OR case_id > $2)
-ORDER BY case_id LIMIT $3
+WHERE ($1::text IS NULL OR office = $1)
+  AND ($2::uuid IS NULL OR (case_id, kind) > ($2, $5::text))
+ORDER BY case_id, kind LIMIT $3
 """
-
-
-Row: TypeAlias = asyncpg.Record | dict[str, Any]
-"""A row of status, as it is, or as it was and lies in no table."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which cases are asked for; what is None does not matter."""
-
-    office: str | None = None
-    applicant: UUID | None = None
-    procedure: str | None = None
-    state: str | None = None
-    stage: str | None = None
-    executor: str | None = None
-    number: str | None = None
-    after: UUID | None = None
-
-    def condition(self, taken: int) -> tuple[str, list[object]]:
-        """In SQL, behind so many parameters: only what matters, so that its indexes are used."""
-        named = [(name, value) for name, value in self._equal().items() if value is not None]
-        terms = [f"{name} = ${taken + place}" for place, (name, _) in enumerate(named, start=1)]
-        values: list[object] = [value for _, value in named]
-        if self.after is not None:
-            values.append(self.after)
-            terms.append(f"case_id < ${taken + len(values)}")
-        return " AND ".join(terms) or "true", values
-
-    def lets_through(self, row: Row) -> bool:
-        """The same of a row that lies in no table."""
-        same = all(value in (None, row[name]) for name, value in self._equal().items())
-        return same and (self.after is None or row["case_id"] < self.after)
-
-    def _equal(self) -> Mapping[str, object]:
-        return {
-            "office": self.office,
-            "applicant": self.applicant,
-            "procedure": self.procedure,
-            "state": self.state,
-            "stage": self.stage,
-            "executor": self.executor,
-            "registration_number": self.number,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """Which part of a queue is asked for."""
-
-    stage: str
-    office: str | None
-    executor: str | None = None
-    procedures: Sequence[str] | None = None
-    by_rule: bool = False
-    after: tuple[datetime, UUID] | None = None
-
-
-class Span(NamedTuple):
-    """Facts after a place in a case, how many, and of records before an offset if one is named."""
-
-    after: int
-    most: int
-    before: int | None = None
 
 
 async def offsets(connection: Connection) -> list[asyncpg.Record]:
@@ -152,22 +85,23 @@ async def case(connection: Connection, case_id: UUID, office: str | None) -> asy
     return await connection.fetchrow(_ONE, case_id, office)
 
 
-async def listed(connection: Connection, wanted: Filter, most: int) -> list[asyncpg.Record]:
-    """Cases, the newest first; under one number: one, unless somebody broke the rule."""
-    condition, values = wanted.condition(taken=1)
-    return await connection.fetch(_LISTED.format(condition), most, *values)
-
-
 async def parked_reason(connection: Connection, case_id: UUID) -> str | None:
     """Why a case is parked here."""
     found: str | None = await connection.fetchval(_PARKED_REASON, case_id)
     return found
 
 
-async def timeline(connection: Connection, case: Row, span: Span) -> list[asyncpg.Record]:
-    """Facts of a case in their order, each with whether its source held the turn."""
-    case_id, path = case["case_id"], list(case["path"])
-    return await connection.fetch(_TIMELINE, case_id, path, span.after, span.most, span.before)
+async def timeline(
+    connection: Connection, case: Row, page: Page, before: int | None
+) -> tuple[Sequence[asyncpg.Record], str | None]:
+    """Facts of a case in their order, each with whether its source held the turn.
+
+    `before`: only what took effect before that offset.
+    """
+    [after] = IN_ORDER.place(page) or (0,)
+    path = list(case["path"])
+    rows = await connection.fetch(_TIMELINE, case["case_id"], path, after, page.most, before)
+    return IN_ORDER.cut(rows, page)
 
 
 async def step_clauses(connection: Connection, case: Row, before: int | None) -> dict[int, str]:
@@ -182,22 +116,6 @@ async def step_clauses(connection: Connection, case: Row, before: int | None) ->
     return found
 
 
-async def queue(connection: Connection, wanted: Queue, most: int) -> list[asyncpg.Record]:
-    """Open cases of one stage, the most urgent first."""
-    due, case_id = wanted.after or (None, None)
-    return await connection.fetch(
-        _QUEUE,
-        wanted.stage,
-        wanted.office,
-        wanted.executor,
-        wanted.procedures,
-        wanted.by_rule,
-        due,
-        case_id,
-        most,
-    )
-
-
 async def counts(connection: Connection, office: str | None) -> list[asyncpg.Record]:
     """Open cases by office, procedure and stage."""
     return await connection.fetch(COUNTS, office)
@@ -209,11 +127,18 @@ async def loads(connection: Connection, staff: Sequence[str]) -> dict[str, tuple
     return {row["executor"]: (row["open"], row["overdue"]) for row in rows}
 
 
+async def member(connection: Connection, office: str, staff: str) -> list[asyncpg.Record]:
+    """One member of staff as recorded, or none."""
+    return await connection.fetch(_MEMBER, office, staff)
+
+
 async def members(
-    connection: Connection, office: str | None, staff: str | None = None
-) -> list[asyncpg.Record]:
+    connection: Connection, office: str | None, page: Page
+) -> tuple[Sequence[asyncpg.Record], str | None]:
     """Members of staff as recorded."""
-    return await connection.fetch(_MEMBERS, office, staff)
+    [after] = BY_STAFF.place(page) or (None,)
+    rows = await connection.fetch(_MEMBERS, office, after, page.most)
+    return BY_STAFF.cut(rows, page)
 
 
 async def directory(connection: Connection, rows: Sequence[asyncpg.Record], day: date) -> Directory:
@@ -236,7 +161,9 @@ async def directory(connection: Connection, rows: Sequence[asyncpg.Record], day:
 
 
 async def parked(
-    connection: Connection, office: str | None, after: UUID | None, most: int
-) -> list[asyncpg.Record]:
+    connection: Connection, office: str | None, page: Page
+) -> tuple[Sequence[asyncpg.Record], str | None]:
     """Cases that are parked, or have waited for a missing record for too long."""
-    return await connection.fetch(_PARKED, office, after, most, float(GAP_SHOWN_S))
+    case_id, kind = PARKED.place(page) or (None, None)
+    rows = await connection.fetch(_PARKED, office, case_id, page.most, float(GAP_SHOWN_S), kind)
+    return PARKED.cut(rows, page)

@@ -1,23 +1,19 @@
-"""Who reads, and what of it: roles, offices, lists to go on from, positions to wait for."""
+"""Who reads, and what of it: roles, offices, positions to wait for."""
 
 import asyncio
-import base64
-import binascii
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
-from uuid import UUID
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 
 from services.casebook.feed import Feed
 from services.casebook.following import Follower
+from services.casebook.indexing import Indexer
 from services.casebook.opening import Opener
-from services.casebook.queries import LIST_MAX
 from services.casebook.schemas import Lost, asking
 from services.casebook.tailing import Tail
 from shared.errors import Because, Refused, Unavailable
@@ -42,8 +38,6 @@ ANEW_S_MAX: Final = 30.0
 _ASK_AGAIN_S: Final = 0.1
 Reader = Annotated[Caller, caller(*READERS)]
 Colleague = Annotated[Caller, caller(*READERS, Role.ADMINISTRATOR)]
-Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
-After = Annotated[str | None, Query(max_length=100, description="`next` of the list before")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +50,7 @@ class Casebook:
     feed: Feed
     opener: Opener
     vault: Vault
+    indexer: Indexer
     procedures: Catalogue
     read_wait_s: float
     looks_back: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOOKS_BACK_MAX))
@@ -67,6 +62,18 @@ class Casebook:
         with asking():
             async with self.pool.acquire(timeout=self.read_wait_s) as connection:
                 yield connection
+
+    def require_procedure(self, name: str) -> None:
+        """Raises Refused for one that no case can be of: to find none, all would be looked at."""
+        known = sorted({each for each, _ in self.procedures.procedures})
+        if name not in known:
+            raise Refused(
+                "cases are of a procedure that has a regulation",
+                expected=", ".join(known),
+                found="another one",
+                because=Because.INPUT,
+                field="procedure",
+            )
 
 
 class Patient(APIRoute):
@@ -102,43 +109,3 @@ Book = Annotated[Casebook, Depends(_casebook)]
 def scope(who: Caller) -> str | None:
     """The office whose cases somebody sees; None: all, since operators run the whole system."""
     return None if Role.OPERATOR in who.roles else who.office
-
-
-def key_of(text: str | None) -> UUID | None:
-    """Where a list goes on that is in the order of case ids."""
-    if text is None:
-        return None
-    try:
-        return UUID(text)
-    except ValueError:
-        raise _no_key() from None
-
-
-def due_key(due: datetime, case_id: UUID) -> str:
-    """Where a list goes on that is in the order of dues."""
-    return base64.urlsafe_b64encode(f"{due.isoformat()} {case_id}".encode()).decode().rstrip("=")
-
-
-def due_key_of(text: str | None) -> tuple[datetime, UUID] | None:
-    """What `due_key` wrote."""
-    if text is None:
-        return None
-    try:
-        plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
-        due, case_id = plain.split(" ")
-        at = datetime.fromisoformat(due)
-        if at.tzinfo is None:
-            raise _no_key()
-        return at.astimezone(UTC), UUID(case_id)
-    except (ValueError, OverflowError, binascii.Error):
-        raise _no_key() from None
-
-
-def _no_key() -> Refused:
-    return Refused(
-        "a list goes on from where it told",
-        expected="the `next` of the list before",
-        found="something else",
-        because=Because.INPUT,
-        field="after",
-    )

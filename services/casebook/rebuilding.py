@@ -17,6 +17,8 @@ import asyncpg
 from services.casebook import folding, offsets
 from services.casebook.arrivals import arrival_of, raw_of
 from services.casebook.building import Advance, Stretch
+from services.casebook.projections.names import carry as carry_names
+from services.casebook.projections.names import put_back as put_back_names
 from services.casebook.schemas import (
     CHANNEL,
     MIGRATIONS,
@@ -246,10 +248,12 @@ async def swap(site: Site, reason: str) -> None:
             await _step_in(site, connection, shadow)
             await note(site, "swap", reason)
             return
+        await carry_names(connection, names.live, names.next)
         async with level(site, connection, shadow, exactly=False):
             await drop(connection, names.before)
             await rename(connection, names.live, names.before)
             await rename(connection, names.next, names.live)
+        await put_back_names(connection, names.before)
     await note(site, "swap", reason)
     await _tell(site)
 
@@ -259,10 +263,12 @@ async def roll_back(site: Site, reason: str) -> None:
     names = site.schemas
     async with open_shadow(site, names.before) as shadow, site.connected(names.live) as connection:
         await shadow.follow_to_the_end()
+        await carry_names(connection, names.live, names.before)
         async with level(site, connection, shadow, exactly=False):
             await rename(connection, names.live, names.aside)
             await rename(connection, names.before, names.live)
             await rename(connection, names.aside, names.before)
+        await put_back_names(connection, names.before)
     await note(site, "rollback", reason)
     await _tell(site)
 

@@ -16,7 +16,7 @@ from services.casebook.answers import (
     TimelineFact,
 )
 from services.casebook.opening import Private
-from services.casebook.queries import Row
+from services.casebook.paging import Row
 from shared.messaging.topics import CASE_EVENTS
 
 

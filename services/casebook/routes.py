@@ -9,39 +9,23 @@ from uuid import UUID
 import asyncpg
 from fastapi import APIRouter, Query
 
-from services.casebook import opening, past, queries
-from services.casebook.answers import (
-    ApplicantQuestion,
-    CaseAnswer,
-    CasesAnswer,
-    Count,
-    CountsAnswer,
-    State,
-    TimelineAnswer,
-)
+from services.casebook import lists, opening, past, queries
+from services.casebook.answers import CaseAnswer, CasesAnswer, State, TimelineAnswer
 from services.casebook.moments import Then, fresh_at, turn
 from services.casebook.opening import Block
-from services.casebook.queries import Filter, Row, Span
-from services.casebook.readers import (
-    After,
-    Book,
-    Casebook,
-    Limit,
-    Patient,
-    Reader,
-    due_key,
-    due_key_of,
-    key_of,
-    scope,
-)
+from services.casebook.paging import Asked, Row
+from services.casebook.projections import queues
+from services.casebook.projections.search import Sought
+from services.casebook.readers import Book, Casebook, Patient, Reader, scope
 from services.casebook.rendering import fact_of, fresh_of, status_of
 from shared.clock import now
 from shared.errors import Because, Refused
-from shared.http.positions import LogPosition, MinPosition
+from shared.http.positions import MinPosition
 from shared.http.problems import Missing
 from shared.http.tokens import Caller
 from shared.identifiers import (
     CaseId,
+    Code,
     EventId,
     RegistrationNumber,
     Role,
@@ -64,35 +48,38 @@ _QUEUES: Final[Mapping[str, tuple[Source, frozenset[Role]]]] = MappingProxyType(
         "to-issue": (Source.NOTIFY, frozenset({Role.OFFICE_SPECIALIST})),
     }
 )
-_TIMELINE_MAX: Final = 500
 
 
 @router.get("/cases")
 async def find_cases(
     *,
+    page: Asked,
     book: Book,
     reader: Reader,
-    number: RegistrationNumber | None = None,
-    procedure: Annotated[str | None, Query(max_length=64)] = None,
+    number: Annotated[RegistrationNumber | None, Query()] = None,
+    procedure: Annotated[Code | None, Query()] = None,
     state: State | None = None,
-    stage: Source | None = None,
-    executor: Annotated[str | None, Query(max_length=41)] = None,
-    after: After = None,
-    limit: Limit = 50,
+    stage: Annotated[Source | None, Query(description="That holds it: open cases only")] = None,
+    executor: Annotated[StaffId | None, Query()] = None,
     min_position: MinPosition = None,
     then: Then = None,
 ) -> CasesAnswer:
-    """Cases of the caller's office, the newest first; now, or as they stood at a moment."""
-    wanted = Filter(
-        office=scope(reader),
-        procedure=procedure,
+    """Cases of the caller's office, the newest first; now, or as they stood at a moment.
+
+    The number is a registration's, or a result's.
+    """
+    if procedure is not None:
+        book.require_procedure(procedure)
+    office = scope(reader)
+    sought = Sought(
+        offices=() if office is None else (office,),
+        number=number,
         state=state,
         stage=stage,
+        procedure=procedure,
         executor=executor,
-        number=number,
-        after=key_of(after),
     )
-    return await _listed(book, wanted, limit, min_position, then)
+    return await lists.cases(book, sought, page, min_position, then)
 
 
 @router.get("/cases/{case_id}")
@@ -119,12 +106,11 @@ async def read_case(
 async def read_timeline(
     *,
     case_id: UUID,
+    page: Asked,
     book: Book,
     reader: Reader,
     open: Annotated[bool, Query(description="Open what is sealed")] = False,  # noqa: A002
     purpose: Annotated[Purpose | None, Query(description="What for; noted with who opens")] = None,
-    after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
-    limit: Annotated[int, Query(ge=1, le=_TIMELINE_MAX)] = 100,
     min_position: MinPosition = None,
     then: Then = None,
 ) -> TimelineAnswer:
@@ -141,9 +127,8 @@ async def read_timeline(
             person = await opening.opener_of(connection, reader, now_row["office"], purpose)
         case = await _then(connection, now_row, then)
         before = then.before[case["partition"]] if then else None
-        rows = await queries.timeline(connection, case, Span(after, limit + 1, before))
+        rows, following = await queries.timeline(connection, case, page, before)
         clauses = await queries.step_clauses(connection, case, before)
-    rows, following = rows[:limit], rows[limit:]
     erased = now_row["erased"]
     if person is not None and not erased:
         private = await book.opener.open([_block(row) for row in rows], person)
@@ -153,95 +138,37 @@ async def read_timeline(
         case_id=case_id,
         facts=[fact_of(row, part, clauses) for row, part in zip(rows, private, strict=True)],
         erased=erased,
-        next=rows[-1]["place"] if following else None,
+        next=following,
         as_of=as_of,
     )
-
-
-@router.post("/applicants/status")
-async def read_applicant(
-    *,
-    question: ApplicantQuestion,
-    book: Book,
-    reader: Reader,
-    limit: Limit = 50,
-    min_position: MinPosition = None,
-    then: Then = None,
-) -> CasesAnswer:
-    """All cases of a person, the newest first; now, or as they stood at a moment."""
-    applicant: UUID | None = question.applicant
-    if question.iin is not None:
-        applicant = await book.vault.find_applicant(question.iin)
-    wanted = Filter(office=scope(reader), applicant=applicant, after=key_of(question.after))
-    return await _listed(book, wanted, limit if applicant else 0, min_position, then)
 
 
 @router.get("/queues/{queue}")
 async def read_queue(
     *,
     queue: QueueName,
+    page: Asked,
     book: Book,
     reader: Reader,
-    executor: StaffId | None = None,
+    executor: Annotated[StaffId | None, Query()] = None,
     by_rule: Annotated[bool, Query(description="Also what a rule does without a person")] = False,
-    after: After = None,
-    limit: Limit = 50,
     min_position: MinPosition = None,
     then: Then = None,
 ) -> CasesAnswer:
     """What a role has to do in its office, or had at a moment, the most urgent first."""
     async with book.reading(min_position) as connection:
         mine = await _wanted(connection, book, reader, queue, executor)
-        wanted = replace(mine, by_rule=by_rule, after=due_key_of(after))
+        wanted = replace(mine, by_rule=by_rule)
         rows: Sequence[Row]
         if then is None:
             as_of = fresh_of(await queries.offsets(connection))
-            rows = await queries.queue(connection, wanted, limit + 1)
+            rows, following = await queues.queue(connection, wanted, page)
         else:
             as_of = fresh_at(then)
             async with turn(book):
-                rows = await past.queue(connection, wanted, then, limit + 1)
-    rows, following = rows[:limit], rows[limit:]
+                rows, following = await past.queue(connection, wanted, then, page)
     at = then.at if then else now()
-    return CasesAnswer(
-        cases=[status_of(row, at) for row in rows],
-        next=due_key(rows[-1]["due_at"], rows[-1]["case_id"]) if following else None,
-        as_of=as_of,
-    )
-
-
-@router.get("/counts")
-async def read_counts(book: Book, reader: Reader, min_position: MinPosition = None) -> CountsAnswer:
-    """Open cases by office, procedure, stage and state, and how many of them are late."""
-    async with book.reading(min_position) as connection:
-        as_of = fresh_of(await queries.offsets(connection))
-        rows = await queries.counts(connection, scope(reader))
-    return CountsAnswer(counts=[Count(**dict(row)) for row in rows], as_of=as_of)
-
-
-async def _listed(
-    book: Casebook,
-    wanted: Filter,
-    limit: int,
-    min_position: LogPosition | None,
-    then: past.Moment | None,
-) -> CasesAnswer:
-    """A page of a list of cases; a limit of 0 is for a list of nobody."""
-    rows: Sequence[Row] = []
-    async with book.reading(min_position) as connection:
-        as_of = fresh_at(then) if then else fresh_of(await queries.offsets(connection))
-        if limit and then is None:
-            rows = await queries.listed(connection, wanted, limit + 1)
-        elif limit and then is not None:
-            async with turn(book):
-                rows = await past.listed(connection, wanted, then, limit + 1)
-    rows, following = rows[:limit], rows[limit:]
-    at = then.at if then else now()
-    return CasesAnswer(
-        cases=[status_of(row, at) for row in rows],
-        next=str(rows[-1]["case_id"]) if following else None,
-        as_of=as_of,
-    )
+    return CasesAnswer(cases=[status_of(row, at) for row in rows], next=following, as_of=as_of)
 
 
 async def _then(connection: Connection, row: asyncpg.Record, then: past.Moment | None) -> Row:
@@ -262,12 +189,12 @@ async def _case(connection: Connection, case_id: UUID, reader: Caller) -> asyncp
 
 async def _wanted(
     connection: Connection, book: Casebook, reader: Caller, queue: str, executor: str | None
-) -> queries.Queue:
+) -> queues.Queue:
     """Which rows of a queue are the caller's."""
     stage, roles = _QUEUES[queue]
     office = scope(reader)
     if office is None:
-        return queries.Queue(stage.value, None, executor)
+        return queues.Queue(stage.value, None, executor)
     usable = roles & (reader.roles | await opening.roles_today(connection, reader))
     if not usable:
         raise Refused(
@@ -285,7 +212,7 @@ async def _wanted(
             for (name, edition), procedure in book.procedures.procedures.items()
             if procedure.step(Step.SIGN).actor in usable
         ]
-    return queries.Queue(stage.value, office, executor, procedures)
+    return queues.Queue(stage.value, office, executor, procedures)
 
 
 def _block(row: asyncpg.Record) -> Block:

@@ -16,11 +16,14 @@ from fastapi import FastAPI
 from services.casebook.building import GARBAGE_THRESHOLDS
 from services.casebook.feed import Feed
 from services.casebook.following import Follower, Source
+from services.casebook.indexing import Indexer
 from services.casebook.opening import Opener
 from services.casebook.overview import router as overview
 from services.casebook.readers import Casebook
+from services.casebook.registers import router as registers
 from services.casebook.routes import router
 from services.casebook.schemas import MIGRATIONS, Schemas, exists
+from services.casebook.searching import router as searching
 from services.casebook.settings import Settings
 from services.casebook.tailing import Tail
 from shared.errors import Unavailable
@@ -111,6 +114,8 @@ class Runner:
         self._spawn(tail.run(), "tail")
         self._spawn(follower.run(), "fold")
         opener = Opener(stores.vault)
+        indexer = Indexer(stores.pool, opener, stores.vault)
+        self._spawn(indexer.run(follower), "index")
         await self._apply_erasures(opener, stores.pool)
         self.book = Casebook(
             pool=stores.pool,
@@ -119,6 +124,7 @@ class Runner:
             feed=feed,
             opener=opener,
             vault=stores.vault,
+            indexer=indexer,
             procedures=load_catalogue(),
             read_wait_s=settings.read_wait_s,
         )
@@ -200,7 +206,7 @@ def make_app(settings: Settings) -> FastAPI:
         title="Qyzmet casebook",
         version=VERSION,
         lifespan=lifespan,
-        routers=(router, overview),
+        routers=(router, searching, registers, overview),
         probes=Probes(live={"loops": runner.is_live}, ready={"casebook": runner.is_ready}),
         admission=Admission(
             TokenKeys(settings.token_keys, issuer=settings.token_issuer),

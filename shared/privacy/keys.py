@@ -154,6 +154,14 @@ class Vault:
         statement, arguments = open_arguments(blocks, opener)
         return self._unwrapped(await self._fetch(statement, *arguments))
 
+    async def cases_with_keys(self, case_ids: Iterable[CaseId]) -> frozenset[CaseId]:
+        """Those of these cases that are not erased. No key is opened."""
+        cases = sorted(set(case_ids))
+        if not cases:
+            return frozenset()
+        rows = await self._fetch("SELECT case_id FROM case_keys WHERE case_id = ANY ($1)", cases)
+        return frozenset(CaseId(row["case_id"]) for row in rows)
+
     async def cases_of(self, applicant: ApplicantRef) -> list[CaseId]:
         """The cases of a person that are not erased, by id (which is by age)."""
         rows = await self._fetch(
@@ -192,6 +200,10 @@ class Vault:
     async def probe(self) -> None:
         """Ask the database for the least. Raises Unavailable when it does not answer."""
         await self._fetch("SELECT FROM case_keys LIMIT 1")
+
+    def derived_key(self, purpose: str) -> bytes:
+        """A key for one purpose, from the lookup's: as lasting, and as little in any database."""
+        return hmac.digest(self._lookup_key, f"derived key\n{purpose}".encode(), "sha256")
 
     def _lookup(self, iin: str) -> bytes:
         return hmac.digest(self._lookup_key, iin.encode(), "sha256")

@@ -26,7 +26,7 @@ def test_a_name_is_kept_letter_by_letter(office: Office, name: str) -> None:
     lodged = office.ok("intake", "POST", "/applications", "saule", body, key=str(uuid4()))
     found = office.client.get(
         office.system.environment.url("casebook") + f"/cases/{lodged['case_id']}/timeline",
-        params={"open": "true", "min_position": lodged["position"]},
+        params={"open": "true", "purpose": "case-work", "min_position": lodged["position"]},
         headers={"Authorization": f"Bearer {office.token('saule')}"},
     )
     assert found.json()["facts"][0]["opened"]["surname"] == NAMES[name]

@@ -1,7 +1,7 @@
 """How things stood: what a look back says is what was shown at that moment."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 from services.casebook import folding, offsets, past, queries
 from services.casebook.arrivals import Raw, arrival_of
+from services.casebook.paging import Page
 from services.casebook.past import Moment
-from services.casebook.queries import Filter, Queue
+from services.casebook.projections import queues
+from services.casebook.projections.queues import Queue
+from services.casebook.projections.search import Sought
 from services.casebook.schemas import MIGRATIONS
 from shared.errors import Refused
 from shared.identifiers import Source, Step
@@ -25,7 +28,20 @@ from tests.bad_day import UNKNOWN
 from tests.facts import CaseFacts, Written
 
 PARTITIONS = (0, 7)
+ALL = "SELECT * FROM status ORDER BY case_id DESC"
 ENDED = ("rejected", "issued", "withdrawn")
+SOUGHT: Sequence[tuple[Sought, Callable[[dict[str, Any]], bool]]] = (
+    (Sought(state="open"), lambda row: row["ended_at"] is None),
+    (Sought(state="over"), lambda row: row["ended_at"] is not None),
+    (Sought(state="issued"), lambda row: row["state"] == "issued"),
+    (Sought(state="assigned"), lambda row: row["state"] == "assigned"),
+    (
+        Sought(stage="executor", executor="bolat"),
+        lambda row: (
+            row["ended_at"] is None and (row["stage"], row["executor"]) == ("executor", "bolat")
+        ),
+    ),
+)
 ACTS = (
     "registered", "assigned", "drafted", "signed", "returned", "issued", "rejected", "reassigned",
     "withdrawal_requested", "paper_requested", "notice_sent", "erased", "overdue", "withdrawn",
@@ -107,7 +123,7 @@ class Seen:
 
 
 async def shown(connection: Connection, lines: Sequence[Line], before: dict[int, int]) -> Seen:
-    rows = await queries.listed(connection, Filter(), 100)
+    rows = await connection.fetch(ALL)
     ids = [line.case.case_id for line in lines]
     return Seen(
         Moment(datetime.now(UTC), dict(before)),
@@ -116,7 +132,7 @@ async def shown(connection: Connection, lines: Sequence[Line], before: dict[int,
         {
             stage.value: [
                 row["case_id"]
-                for row in await queries.queue(connection, Queue(stage.value, None), 100)
+                for row in (await queues.queue(connection, Queue(stage.value, None), Page(100)))[0]
             ]
             for stage in Source
         },
@@ -154,18 +170,20 @@ async def tell_and_look_back(url: str, acts: Sequence[tuple[int, str]]) -> None:
 
 async def look_back(connection: Connection, seen: Seen) -> None:
     moment = seen.moment
-    assert [
-        dict(row) for row in await past.listed(connection, Filter(), moment, 100)
-    ] == seen.status
+    listed, _ = await past.listed(connection, Sought(), moment, Page(100))
+    assert [dict(row) for row in listed] == seen.status
+    for sought, holds in SOUGHT:
+        some, _ = await past.listed(connection, sought, moment, Page(100))
+        assert [dict(row) for row in some] == [row for row in seen.status if holds(row)], sought
     stood = {row["case_id"]: row for row in seen.status}
-    for row in await queries.listed(connection, Filter(), 100):
+    for row in await connection.fetch(ALL):
         found = await past.case(connection, row, moment)
         assert (None if found is None else dict(found)) == stood.get(row["case_id"])
         before = moment.before[row["partition"]]
         reason = await past.parked_reason(connection, row["case_id"], before)
         assert reason == seen.parked[row["case_id"]]
     for stage, ids in seen.queues.items():
-        queue = await past.queue(connection, Queue(stage, None), moment, 100)
+        queue, _ = await past.queue(connection, Queue(stage, None), moment, Page(100))
         assert [row["case_id"] for row in queue] == ids
 
 
@@ -218,14 +236,17 @@ async def test_a_look_back_has_limits(database: str, monkeypatch: pytest.MonkeyP
         moment = Moment(datetime.now(UTC) - timedelta(days=1), {0: 3})
         monkeypatch.setattr(past, "CASES_MAX", 3)
         with pytest.raises(Refused, match="at most 3 cases") as refused:
-            await past.listed(connection, Filter(), moment, 10)
+            await past.listed(connection, Sought(), moment, Page(10))
         assert refused.value.field == "at"
-        assert len(await past.listed(connection, Filter(), Moment(moment.at, {0: 24}), 10)) == 4
-        only = Filter(applicant=cases[0].applicant)
-        [row] = await past.listed(connection, only, moment, 10)
+        late = Moment(moment.at, {0: 24})
+        rows, _ = await past.listed(connection, Sought(), late, Page(10))
+        assert len(rows) == 4
+        only = Sought(applicant=cases[0].applicant)
+        [row], _ = await past.listed(connection, only, moment, Page(10))
         assert row["state"] == "assigned"
         monkeypatch.setattr(past, "FACTS_MAX", 2)
-        [now] = await queries.listed(connection, only, 10)
+        now = await queries.case(connection, row["case_id"], None)
+        assert now is not None
         with pytest.raises(Refused, match="at most 2 facts"):
             await past.case(connection, now, moment)
     finally:
@@ -244,16 +265,25 @@ async def test_pages_of_the_past_follow_each_other(database: str) -> None:
         end = (await filled(connection, cases))[0]
         # Before the last three cases, and while the sixth is at routing still.
         moment = Moment(datetime.now(UTC), {0: end - 8})
-        whole = await past.queue(connection, Queue("routing", None), moment, 100)
+        whole, _ = await past.queue(connection, Queue("routing", None), moment, Page(100))
         assert len(whole) == 4
-        pages, after = [], None
+        pages, page = [], Page(2)
         while True:
-            wanted = Queue("routing", None, after=after)
-            page = await past.queue(connection, wanted, moment, 2)
-            if not page:
+            rows, after = await past.queue(connection, Queue("routing", None), moment, page)
+            pages += [row["case_id"] for row in rows]
+            if after is None:
                 break
-            pages += [row["case_id"] for row in page]
-            after = (page[-1]["due_at"], page[-1]["case_id"])
+            page = Page(2, after)
         assert pages == [row["case_id"] for row in whole]
+        everything, _ = await past.listed(connection, Sought(), moment, Page(100))
+        listed, page = [], Page(2)
+        while True:
+            rows, after = await past.listed(connection, Sought(), moment, page)
+            listed += [row["case_id"] for row in rows]
+            if after is None:
+                break
+            page = Page(2, after)
+        assert listed == [row["case_id"] for row in everything]
+        assert len(listed) == 6
     finally:
         await connection.close()

@@ -3,29 +3,25 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
-from importlib.resources import files
 from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from deploy.local.broker import LocalBroker
 from deploy.local.postgres import LocalPostgres
 from services.casebook import rebuilding
 from services.casebook.rebuilding import Site
 from services.casebook.schemas import Schemas
-from services.casebook.settings import Settings
+from services.casebook.streaming import Stream
 from shared.clock import now
-from shared.identifiers import DEPARTMENT, ApplicantRef, Role, new_id
-from shared.postgres.migrations import migrate
-from shared.postgres.pool import open_pool
-from shared.privacy.keys import Vault
-from shared.privacy.master import read_lookup_key, read_master_keys
-from tests.facts import IIN, CaseFacts, DepartmentFacts, Written
-from tests.readside import ReadSide, read_side, served, settings_of, token
+from shared.identifiers import Role, new_id
+from tests.department import Office, department
+from tests.facts import IIN
+from tests.readside import served, token
+from tests.streams import following, heard, listening
 
 CLERK = token("aigul", "almaly", Role.OFFICE_SPECIALIST)
 HEAD = token("head", "almaly", Role.HEAD)
@@ -34,50 +30,12 @@ STRANGER = token("saule", "medeu", Role.OFFICE_SPECIALIST)
 OPERATOR = token("timur", "almaly", Role.OPERATOR)
 
 
-@dataclass
-class Office:
-    """A department at work: the log, the read side, the vault."""
-
-    side: ReadSide
-    settings: Settings
-    vault: Vault
-    staff: DepartmentFacts
-
-    async def case(self, office: str = "almaly") -> CaseFacts:
-        """A case whose key lies in the vault."""
-        applicant = (await self.vault.applicants([IIN]))[IIN]
-        case = CaseFacts(office=office, applicant=applicant)
-        case.key = (await self.vault.create_keys({case.case_id: applicant}))[case.case_id]
-        return case
-
-    async def tell(self, *records: Written) -> str:
-        """Publish and fold; the last position as a client is told it."""
-        partition, offset = (await self.side.tell(*records))[-1]
-        return f"{partition}:{offset}"
-
-
 @pytest.fixture
 async def office(
     broker: LocalBroker, postgres: LocalPostgres, database: str, tmp_path: Path
 ) -> AsyncIterator[Office]:
-    async with read_side(broker.bootstrap, database) as side:
-        settings = settings_of(
-            tmp_path, bootstrap=broker.bootstrap, url=database, privacy_url=database
-        )
-        pool = await open_pool(database, schema="public", application_name="test")
-        async with pool:
-            async with pool.acquire() as connection:
-                await migrate(connection, files("shared.privacy") / "migrations", "public")
-            master = read_master_keys(settings.master_key_file)
-            vault = Vault(pool, master, read_lookup_key(settings.lookup_key_file))
-            staff = DepartmentFacts()
-            nobody = ApplicantRef(new_id())
-            staff.key = (await vault.create_keys({DEPARTMENT: nobody}))[DEPARTMENT]
-            staff.member("aigul", Role.OFFICE_SPECIALIST)
-            staff.member("bolat", Role.RESPONSIBLE_EXECUTOR)
-            staff.member("head", Role.HEAD)
-            staff.member("saule", Role.OFFICE_SPECIALIST, office="medeu")
-            yield Office(side, settings, vault, staff)
+    async with department(broker.bootstrap, database, tmp_path) as found:
+        yield found
 
 
 async def test_what_an_office_asks_and_what_another_never_sees(office: Office) -> None:
@@ -107,7 +65,10 @@ async def test_what_an_office_asks_and_what_another_never_sees(office: Office) -
         assert [fact["private"] for fact in timeline["facts"]] == ["sealed", "none", "sealed"]
         assert all(fact["held"] for fact in timeline["facts"])
         paged = await client.get(f"{case}/timeline", headers=CLERK, params={"limit": 2})
-        assert paged.json()["next"] == 2
+        following = {"limit": 2, "after": paged.json()["next"]}
+        rest = (await client.get(f"{case}/timeline", headers=CLERK, params=following)).json()
+        assert [fact["place"] for fact in rest["facts"]] == [3]
+        assert rest["next"] is None
 
         for path in (case, f"{case}/timeline", f"{case}/timeline?open=true&purpose=case-work"):
             refused = await client.get(path, headers=STRANGER)
@@ -273,43 +234,6 @@ async def test_freshness_parked_and_positions(office: Office) -> None:
         assert wrong.status_code == 422
 
 
-@asynccontextmanager
-async def listening(
-    client: httpx.AsyncClient, who: dict[str, str], last: str | None = None
-) -> AsyncIterator[AsyncIterator[dict[str, str]]]:
-    headers = who if last is None else {**who, "Last-Event-ID": last}
-    async with client.stream("GET", "/feed", headers=headers) as response:
-        assert response.status_code == 200
-        assert response.headers["content-type"].startswith("text/event-stream")
-        yield events(response)
-
-
-async def events(response: httpx.Response) -> AsyncIterator[dict[str, str]]:
-    event: dict[str, str] = {}
-    async for line in response.aiter_lines():
-        name, _, value = line.partition(": ")
-        if name and name != "retry":
-            event[name] = value
-        elif not name and "event" in event:
-            yield event
-            event = {}
-
-
-async def following(stream: AsyncIterator[dict[str, str]]) -> dict[str, str]:
-    async with asyncio.timeout(15):
-        return await anext(stream)
-
-
-async def heard(stream: AsyncIterator[dict[str, str]], count: int) -> list[int]:
-    """The numbers of the next changes."""
-    numbers: list[int] = []
-    while len(numbers) < count:
-        event = await following(stream)
-        if event["event"] == "changed":
-            numbers += [each["change"] for each in json.loads(event["data"])["changes"]]
-    return numbers
-
-
 async def test_the_feed_tells_what_changed_and_resumes_without_loss(office: Office) -> None:
     case, foreign = await office.case(), await office.case("medeu")
     async with served(office.settings) as client:
@@ -393,7 +317,9 @@ async def test_the_past_is_asked_by_instant_and_by_position(office: Office) -> N
             )
             assert [each["state"] for each in of_person.json()["cases"]] == ["assigned"]
             timeline = await client.get(
-                f"{path}/timeline", headers=CLERK, params={**moment, "open": "true"}
+                f"{path}/timeline",
+                headers=CLERK,
+                params={**moment, "open": "true", "purpose": "case-work"},
             )
             facts = timeline.json()["facts"]
             assert [fact["type"].split(".")[2] for fact in facts][-1] == "executor-assigned"
@@ -480,3 +406,28 @@ async def test_who_asks_while_the_tables_are_lost_waits_and_is_answered(office: 
         )
         assert [answer.status_code for answer in answers] == [200] * 4
         assert answers[0].json()["case"]["state"] == "registered"
+
+
+async def test_a_client_that_reads_nothing_gives_up_its_place() -> None:
+    ended = asyncio.Event()
+
+    async def parts() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b": still here\n\n"
+        finally:
+            ended.set()
+
+    sent: list[Message] = []
+
+    async def full(message: Message) -> None:
+        sent.append(message)
+        if len(sent) > 3:
+            await asyncio.Event().wait()
+
+    stream = Stream(parts(), media_type="text/event-stream")
+    stream.taken_within_s = 0.1
+    async with asyncio.timeout(5):
+        await stream.stream_response(full)
+        await ended.wait()
+    assert len(sent) == 4

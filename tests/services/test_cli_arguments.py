@@ -11,6 +11,7 @@ from services.casebook.cli.applications import lines_of
 from services.casebook.cli.demo.people import STAFF, applicants
 from services.casebook.cli.exits import Failure, Status, described
 from services.casebook.cli.naming import moment_of
+from services.casebook.cli.office import span_of
 from services.casebook.cli.settings import ClientSettings
 from shared.clock import now
 from shared.iin import check_iin
@@ -35,7 +36,20 @@ def test_global_options_may_stand_anywhere(given: list[str], expected: list[str]
 
 
 @pytest.mark.parametrize(
-    "given", [["nonsense"], ["status", "-o", "yaml"], ["parked", "retry", "X"], ["case", "show"]]
+    "given",
+    [
+        ["nonsense"],
+        ["status", "-o", "yaml"],
+        ["parked", "retry", "X"],
+        ["case", "show"],
+        ["case", "list", "--first-day", "yesterday"],
+        ["case", "list", "--at", "2026-11-20", "--overdue"],
+        ["case", "list", "--at", "2026-11-20", "--by", "name"],
+        ["queue", "to-draft", "--at", "2026-11-20", "--position", "0:1"],
+        ["case", "list", "--by", "880101300017"],
+        ["office", "results", "--outcome", "lost"],
+        ["queue", "to-forget"],
+    ],
 )
 def test_wrong_usage_ends_with_2(given: list[str]) -> None:
     assert status_of(given) == Status.USAGE
@@ -49,6 +63,14 @@ def test_without_a_system_it_says_how_to_start_one(
     said = capsys.readouterr()
     assert said.out == ""
     assert "make run" in said.err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.4, "0 s"), (59, "59 s"), (61, "1 min"), (7_500, "2 h 5 min"), (266_400, "3 d 2 h")],
+)
+def test_a_span_is_shown_in_its_two_largest_units(seconds: float, shown: str) -> None:
+    assert span_of(seconds) == shown
 
 
 def test_the_regulations_need_no_system(capsys: pytest.CaptureFixture[str]) -> None:

@@ -131,6 +131,38 @@ def test_a_timeline_has_actors_clauses_and_dues_and_no_person(qyzmet: Qyzmet, is
     assert str(person["surname"]) not in done.stdout
 
 
+def test_cases_are_found_by_state_and_by_person(qyzmet: Qyzmet, issued: str) -> None:
+    person, specialist = applicants(SEED, 1)[0], f"demo-auto-specialist@{AUTO}"
+    of_state = qyzmet.json("case", "list", "--state", "issued", "--office", AUTO)
+    assert issued in {row["case_id"] for row in of_state}
+    assert qyzmet.json("case", "list", "--state", "open", "--office", "nowhere") == []
+    found = qyzmet.json("case", "list", "--by", "iin", given=str(person["iin"]))
+    assert [row["case_id"] for row in found] == [issued]
+    name = f"{person['surname']} {person['given_name']}".upper()
+    until = time.monotonic() + WAIT_S
+    while not (rows := qyzmet.json("case", "list", "--by", "name", "--as", specialist, given=name)):
+        assert time.monotonic() < until
+    assert issued in {row["case_id"] for row in rows}
+    refused = qyzmet("case", "list", "--by", "name", given=name)
+    assert refused.returncode == Status.FAILED
+    assert str(person["surname"]).upper() not in refused.stderr
+    assert "as of" in qyzmet("case", "list").stderr
+    assert qyzmet("case", "list", "-q").stderr == ""
+
+
+def test_the_office_as_a_whole_is_listed(qyzmet: Qyzmet, issued: str) -> None:
+    results = qyzmet.json("office", "results", "--outcome", "granted")
+    [mine] = [row for row in results if row["case_id"] == issued]
+    assert mine["way"] == "personal-account"
+    assert "personal-account" in qyzmet("office", "results").stdout
+    loads = [row for row in qyzmet.json("office", "workload") if row["office"] == AUTO]
+    assert sum(row["issued"] for row in loads) >= 1
+    for command in (["ages"], ["notices"], ["notices", "--outcome", "failed"]):
+        assert qyzmet("office", *command).returncode == Status.OK
+        qyzmet.json("office", *command)
+    assert qyzmet.json("queue", "to-register", "--limit", "1") == []
+
+
 def test_an_unknown_case_is_a_failure_in_words(qyzmet: Qyzmet) -> None:
     done = qyzmet("case", "show", "00000000-0000-7000-8000-00000000abcd")
     assert done.returncode == Status.FAILED

@@ -15,7 +15,9 @@ from services.casebook.cli import (
     demo,
     events,
     keys,
+    listing,
     log,
+    office,
     parked,
     procedures,
     rebuild,
@@ -46,7 +48,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(status.app)
+cases.app.command("list")(listing.list_)
 app.add_typer(cases.app, name="case")
+app.add_typer(listing.app)
+app.add_typer(office.app, name="office")
 app.add_typer(events.app, name="events")
 app.add_typer(submit.app)
 app.add_typer(parked.app, name="parked")

@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from services.casebook.cli.exits import Failure, Problem, Status
-from services.casebook.cli.run import OFFICE, Run, opener, operator, run_of
+from services.casebook.cli.run import Run, named, opener, operator, run_of
 from services.casebook.cli.service import Person, Services
 from shared.clock import DEPARTMENT_ZONE
 from shared.privacy.openings import Purpose
@@ -24,7 +24,6 @@ Position = Annotated[
     str | None,
     typer.Option(metavar="PARTITION:OFFSET", help="as it stood when this record was read"),
 ]
-Limit = Annotated[int, typer.Option(min=1, max=200, help="at most so many")]
 Name = Annotated[str, typer.Argument(metavar="ID|NUMBER", help="case id or registration number")]
 
 OpenFor = Annotated[
@@ -32,10 +31,7 @@ OpenFor = Annotated[
 ]
 As = Annotated[str | None, typer.Option("--as", metavar="STAFF@OFFICE", help="who opens")]
 
-_PAGE: Final = 500
-_LISTED: Final = (
-    "case_id", "registration_number", "procedure", "office", "state", "executor", "due", "overdue",
-)  # fmt: skip
+_PAGE: Final = 200
 COLUMNS: Final = ("recorded_at", "fact", "actor", "clauses", "due", "said")
 
 
@@ -68,7 +64,7 @@ def timeline(
     --open-for opens them for staff of the case's office; who, when and what for is noted.
     """
     run = run_of(context)
-    who = operator() if as_ is None else opener(*_named(as_))
+    who = operator() if as_ is None else opener(*named(as_))
     then: dict[str, str | bool] = {**moment_of(at, position)}
     if open_for is not None:
         then |= {"open": True, "purpose": open_for.value}
@@ -78,56 +74,6 @@ def timeline(
         run.screen.rows([shown(run, fact) for fact in facts], COLUMNS)
     else:
         run.screen.rows(facts, ())
-
-
-@app.command("list")
-def list_(
-    context: typer.Context,
-    *,
-    procedure: Annotated[str | None, typer.Option(help="of one procedure")] = None,
-    state: Annotated[str | None, typer.Option(help="in one state, like drafted")] = None,
-    executor: Annotated[str | None, typer.Option(help="of one executor")] = None,
-    limit: Limit = 50,
-    at: At = None,
-    position: Position = None,
-) -> None:
-    """Cases, the newest first, as they stand now or stood at a moment."""
-    run = run_of(context)
-    wanted = {"procedure": procedure, "state": state, "executor": executor, "limit": limit}
-    with run.services() as services:
-        answer = services.get("casebook", "/cases", operator(), **wanted, **moment_of(at, position))
-    show_cases(run, answer)
-
-
-@app.command()
-def queue(
-    context: typer.Context,
-    name: Annotated[
-        str, typer.Argument(help="to-register, to-assign, to-draft, to-sign or to-issue")
-    ],
-    executor: Annotated[str | None, typer.Option(help="of one executor")] = None,
-    limit: Limit = 50,
-    at: At = None,
-    position: Position = None,
-) -> None:
-    """What there is to do, the most urgent first, or what there was at a moment."""
-    run = run_of(context)
-    wanted = {"executor": executor, "limit": limit}
-    with run.services() as services:
-        answer = services.get(
-            "casebook", f"/queues/{name}", operator(), **wanted, **moment_of(at, position)
-        )
-    show_cases(run, answer)
-
-
-def show_cases(run: Run, answer: Mapping[str, Any]) -> None:
-    """A page of cases; on stderr, that there are more."""
-    cases: list[dict[str, Any]] = answer["cases"]
-    if run.screen.form.value == "table":
-        cases = [{**case, "due": due_text(run, case["due"])} for case in cases]
-    run.screen.rows(cases, _LISTED)
-    if answer["next"] is not None:
-        run.screen.say("there are more: --limit")
 
 
 def moment_of(at: str | None, position: str | None) -> dict[str, str]:
@@ -154,15 +100,16 @@ def all_facts(
 ) -> list[dict[str, Any]]:
     """The whole timeline of a case; `asked` as of when, and what to open."""
     facts: list[dict[str, Any]] = []
-    after: int | None = 0
-    while after is not None:
+    after: str | None = None
+    while True:
         path = f"/cases/{case_id}/timeline"
         page = services.get(
             "casebook", path, who or operator(), after=after, limit=_PAGE, **(asked or {})
         )
         facts += page["facts"]
         after = page["next"]
-    return facts
+        if after is None:
+            return facts
 
 
 def case_id_of(run: Run, name: str) -> str:
@@ -183,11 +130,6 @@ def case_id_of(run: Run, name: str) -> str:
     if not found:
         raise Failure(nobody)
     return str(found[0]["case_id"])
-
-
-def _named(text: str) -> tuple[str, str]:
-    staff, _, office = text.partition("@")
-    return staff, office or OFFICE
 
 
 def shown(run: Run, fact: Mapping[str, Any]) -> dict[str, object]:

@@ -56,3 +56,14 @@ def opener(staff: str, office: str) -> Person:
         Role.OFFICE_SPECIALIST, Role.RESPONSIBLE_EXECUTOR, Role.HEAD, Role.MANAGEMENT,
     )  # fmt: skip
     return Person(staff, office, roles)
+
+
+def person(name: str | None) -> Person:
+    """Who is named as STAFF@OFFICE, as an office specialist; the operator when nobody is."""
+    return operator() if name is None else specialist(*named(name))
+
+
+def named(text: str) -> tuple[str, str]:
+    """Staff and office out of STAFF@OFFICE."""
+    staff, _, office = text.partition("@")
+    return staff, office or OFFICE

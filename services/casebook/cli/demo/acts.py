@@ -32,6 +32,8 @@ PAPERS: Final[Mapping[str, tuple[str, ...]]] = {
 _FOLLOWS_WITHIN_S: Final = 60.0
 _LOOK_EVERY_S: Final = 0.1
 _KNOWN_WITHIN_S: Final = 20.0
+_FACTS_MAX: Final = 200
+"""A page of a timeline: no story is longer."""
 """How long a stage may take to read of new staff."""
 
 
@@ -198,10 +200,10 @@ class Play:
             "casebook",
             f"/cases/{self.case_id}/timeline",
             people.OPERATOR.person,
-            after=self.facts[-1]["place"] if self.facts else 0,
+            limit=_FACTS_MAX,
             min_position=self.position,
         )
-        for fact in page["facts"]:
+        for fact in page["facts"][len(self.facts) :]:
             self.facts.append(fact)
             self.teller.fact(self.case_id, fact)
             self.position = _later(self.position, fact["position"])

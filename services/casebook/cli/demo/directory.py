@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from services.casebook.cli.demo import people
 from services.casebook.cli.exits import Failure
+from services.casebook.cli.paged import PAGE_MAX
 from services.casebook.cli.screen import Screen
 from services.casebook.cli.service import Person, Services
 from shared.identifiers import Role
@@ -78,8 +79,16 @@ def _today(services: Services) -> date:
 
 
 def _known(services: Services) -> dict[str, Mapping[str, Any]]:
-    answer = services.get("casebook", "/directory", people.ADMINISTRATOR.person)
-    return {member["staff"]: member for member in answer["staff"]}
+    known: dict[str, Mapping[str, Any]] = {}
+    after: str | None = None
+    while True:
+        page = services.get(
+            "casebook", "/directory", people.ADMINISTRATOR.person, limit=PAGE_MAX, after=after
+        )
+        known |= {member["staff"]: member for member in page["staff"]}
+        after = page["next"]
+        if after is None:
+            return known
 
 
 def _is_recorded(known: Mapping[str, Any] | None, member: people.Member) -> bool:
