@@ -67,13 +67,13 @@ async def test_an_operator_rebuilds_compares_swaps_and_rolls_back(whole: ReadSid
         code, _, err = await rebuild(whole, "run", *WHY, "--apply")
         assert (code, "equal" in err) == (0, True), err
         assert "/s" in err
-        await whole.pool.execute("UPDATE status SET state = 'lodged' WHERE state = 'rejected'")
+        await whole.pool.execute("UPDATE status SET state = 'withdrawn' WHERE state = 'rejected'")
         code, out, _ = await rebuild(whole, "compare", "-o", "json")
         found = json.loads(out)
         assert (code, found["ok"]) == (DIFFERENCES, False)
         assert {
             (each["column"], each["live"], each["rebuilt"]) for each in found["differences"]
-        } == {("state", "lodged", "rejected")}
+        } == {("state", "withdrawn", "rejected")}
         code, _, _ = await rebuild(whole, "swap", *WHY, "--apply", "--yes")
         assert code == DIFFERENCES
         code, _, err = await rebuild(whole, "swap", *WHY, "--apply", "--differing")

@@ -31,7 +31,7 @@ from shared.identifiers import Clause, Source
 from shared.journal.restore import AnotherLog
 from shared.journal.service import MIGRATIONS
 from shared.messaging.topics import create_topics
-from shared.postgres.migrations import migrate
+from shared.postgres.migrations import migrate, read_migrations
 from shared.postgres.pool import open_pool
 from tests.facts import CaseFacts, Written
 from tests.readside import ReadSide, read_side, settings_of
@@ -230,7 +230,8 @@ async def test_an_older_build_does_not_start_on_the_database_of_a_newer_one(
                     f"INSERT INTO {service}.schema_migrations (version, name, sha256)"
                     " VALUES ('0099', '0099_of_a_newer_build.sql', 'x')"
                 )
-    for service, known in (("notify", "0001_journal.sql"), ("casebook", "0001_casebook.sql")):
+    for service, folder in (("notify", MIGRATIONS), ("casebook", CASEBOOK_MIGRATIONS)):
+        known = read_migrations(folder)[-1].name
         ended = await asyncio.to_thread(start, service, settings)
         assert ended.returncode != 0
         assert (
