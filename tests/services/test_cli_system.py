@@ -160,7 +160,10 @@ def test_the_office_as_a_whole_is_listed(qyzmet: Qyzmet, issued: str) -> None:
     for command in (["ages"], ["notices"], ["notices", "--outcome", "failed"]):
         assert qyzmet("office", *command).returncode == Status.OK
         qyzmet.json("office", *command)
-    assert qyzmet.json("queue", "to-register", "--limit", "1") == []
+    # Other tests of the session have left applications there.
+    waiting = qyzmet.json("queue", "to-register")
+    assert all(row["stage"] == "intake" and row["case_id"] != issued for row in waiting)
+    assert len(qyzmet.json("queue", "to-register", "--limit", "1")) == min(1, len(waiting))
 
 
 def test_an_unknown_case_is_a_failure_in_words(qyzmet: Qyzmet) -> None:
