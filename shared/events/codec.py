@@ -1,7 +1,6 @@
 """Events to bytes and back. The only door: nothing clear that must be sealed gets through."""
 
 import json
-from collections.abc import Mapping
 
 from pydantic import BaseModel, ValidationError
 
@@ -60,15 +59,6 @@ def _unknown(type_: str) -> str:
     if known:
         return f"{type_[:70]}, where this build knows {known[0][:10]}"
     return type_[:100]
-
-
-def fact(attributes: Mapping[str, str], data: bytes) -> Fact:
-    """A whole fact from what the log or a journal holds.
-
-    Raises:
-        MalformedEnvelope, UnknownType, MalformedEvent.
-    """
-    return fact_of(Envelope.from_attributes(attributes), data)
 
 
 def fact_of(envelope: Envelope, data: bytes) -> Fact:
