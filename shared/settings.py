@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.addresses import checked_kafka
 from shared.identifiers import Code, Edition, Step
 
 AutomationKey = Annotated[
@@ -26,8 +27,8 @@ class ServiceSettings(BaseSettings):
     database_url: SecretStr
     privacy_url: SecretStr
     """The database of keys: another one, so that its backups can live shorter (D11)."""
-    kafka: str
-    """Bootstrap servers, `host:port` with commas between."""
+    kafka: Annotated[str, AfterValidator(checked_kafka)]
+    """Bootstrap servers, `host:port` with commas between, or an address with a login."""
     consumer_group: str = "qyzmet"
     """What the names of the consumer groups begin with."""
 

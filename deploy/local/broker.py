@@ -7,7 +7,7 @@ import socket
 import struct
 import subprocess
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from deploy.local.archive import archive_option
 from deploy.local.errors import CannotStart
 from deploy.local.ports import free_ports
 from deploy.local.processes import HOST, Child, Manner
+from deploy.local.secrets import write_private
 
 FORMAT_WITHIN_S = 60
 READY_WITHIN_S = 60.0
@@ -95,6 +96,10 @@ class LocalBroker:
     class_path: Sequence[Path] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     java_options: Sequence[str] | None = None
+    format_arguments: Sequence[str] = ()
+    """What the storage tool is told besides; it may hold a secret, so it goes through a file."""
+    answers: Callable[[], bool] | None = None
+    """How to ask whether it can be used, where not everybody may ask."""
     _child: Child | None = field(default=None, init=False)
 
     @property
@@ -145,6 +150,8 @@ class LocalBroker:
 
     def is_ready(self) -> bool:
         """Does it answer, and name itself as a broker that can be used?"""
+        if self.answers is not None:
+            return self.answers()
         try:
             return _brokers_known(self.port) > 0
         except (OSError, struct.error):
@@ -201,17 +208,22 @@ class LocalBroker:
         # Like Kafka's own ids none begins with a dash: its tools would take that for an option.
         cluster = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:].rstrip("=")
         tool = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster)
-        java, *rest = self._java(*tool, "--config", str(self._configuration))
+        told = self.folder / "format"
+        write_private(told, "".join(f"{each}\n" for each in self.format_arguments).encode())
+        java, *rest = self._java(*tool, "--config", str(self._configuration), f"@{told}")
         rest = [option for option in rest if not option.startswith("-XX:AOTCacheOutput")]
-        done = subprocess.run(
-            [java, TOOL_OPTION, *rest],
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=FORMAT_WITHIN_S,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [java, TOOL_OPTION, *rest],
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=FORMAT_WITHIN_S,
+                check=False,
+            )
+        finally:
+            told.unlink()
         if done.returncode != 0:
             raise CannotStart(f"Kafka's folder cannot be formatted:\n{done.stdout}{done.stderr}")
 

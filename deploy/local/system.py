@@ -54,6 +54,8 @@ class LocalSystem:
     settings: LocalSettings
     modules: Mapping[str, str] = field(default_factory=lambda: MODULES)
     prepare: Prepare = prepare_system
+    own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What single services are told otherwise than all."""
     services: dict[str, ServiceProcess] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -152,7 +154,7 @@ class LocalSystem:
             for replica in range(1, self._replicas(name) + 1):
                 key = name if replica == 1 else f"{name}-{replica}"
                 port = port_of(self.settings.port_base, name, replica)
-                variables = environment.of_process(name, replica)
+                variables = {**environment.of_process(name, replica), **self.own.get(name, {})}
                 log = self.folder / "logs" / f"{key}.log"
                 self.services[key] = ServiceProcess(
                     key, module, variables, port, log, self.folder / "pids"

@@ -22,6 +22,7 @@ from shared.errors import Unavailable
 from shared.journal.inbox import Hole, Inbox, LogIsAhead
 from shared.journal.restore import AnotherLog, check_log
 from shared.journal.surroundings import Stage
+from shared.messaging.access import broker_options
 from shared.messaging.log import Place, open_log
 from shared.messaging.stopping import stopped
 from shared.messaging.topics import TOPICS
@@ -69,8 +70,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._parked: list[float] = []
         self._committed = 0.0
         self._stopping = asyncio.Event()
+        servers, security = broker_options(bootstrap)
         self._broker = KafkaBroker(
-            bootstrap,
+            servers,
+            security=security,
             apply_types=False,
             consumer_only=True,
             allow_auto_create_topics=False,

@@ -14,6 +14,7 @@ from shared.errors import Unavailable
 from shared.events.envelope import to_headers
 from shared.journal.publication import Published
 from shared.journal.rows import Position
+from shared.messaging.access import client_options
 from shared.messaging.log import Place
 from shared.messaging.stopping import stopped
 from shared.messaging.topics import place_of
@@ -29,7 +30,7 @@ _STOP_WAIT_S: Final = 3.0
 async def start_producer(bootstrap: str) -> AIOKafkaProducer:
     """An idempotent producer, connected. Raises KafkaError or TimeoutError."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
+        **client_options(bootstrap),
         acks="all",
         enable_idempotence=True,
         compression_type="zstd",

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.errors import Unavailable
+from shared.messaging.access import client_options
 from shared.messaging.stopping import closed, stopped
 from shared.messaging.topics import partitions_of
 
@@ -122,7 +123,7 @@ async def open_places(
 ) -> AsyncIterator[Log]:
     """Some partitions only, otherwise like `open_log`."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **client_options(bootstrap),
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="none",

@@ -10,6 +10,7 @@ from aiokafka.partitioner import murmur2
 
 from shared.errors import Unavailable
 from shared.identifiers import DEPARTMENT, CaseId
+from shared.messaging.access import client_options
 
 CASE_EVENTS: Final = "case-events"
 DEPARTMENT_EVENTS: Final = "department-events"
@@ -56,7 +57,7 @@ async def create_topics(bootstrap: str) -> list[str]:
     With three brokers or more each partition has three copies, and two must have a record before
     it is acknowledged. Raises Unavailable when that takes over a minute.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**client_options(bootstrap))
     try:
         async with asyncio.timeout(_SET_UP_WAIT_S):
             await admin.start()
@@ -72,7 +73,7 @@ async def create_topics(bootstrap: str) -> list[str]:
 
 async def missing_topics(bootstrap: str) -> list[str]:
     """The declared topics that are not there. Raises Unavailable."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**client_options(bootstrap))
     try:
         async with asyncio.timeout(_SET_UP_WAIT_S):
             await admin.start()
@@ -86,7 +87,7 @@ async def missing_topics(bootstrap: str) -> list[str]:
 
 async def delete_topics(bootstrap: str, names: list[str]) -> None:
     """Delete topics and wait until they are gone. For `log republish` and its tests only."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**client_options(bootstrap))
     try:
         async with asyncio.timeout(_SET_UP_WAIT_S):
             await admin.start()

@@ -27,7 +27,7 @@ _WAIT_S_MAX: Final = 60
 _RUN_S_MAX: Final = 600
 
 _APPLIED = """
-    CREATE TABLE IF NOT EXISTS schema_migrations (
+    CREATE TABLE schema_migrations (
         version    text        PRIMARY KEY,
         name       text        NOT NULL,
         sha256     text        NOT NULL,
@@ -96,7 +96,9 @@ async def migrate(connection: Connection, folder: Traversable | Path, schema: st
         if await connection.fetchval("SELECT to_regnamespace($1)", schema) is None:
             await connection.execute(f"CREATE SCHEMA {schema}")
         await connection.execute(f"SET LOCAL search_path = {schema}")
-        await connection.execute(_APPLIED)
+        # The same of its tables: it may only look whether they are as it knows them.
+        if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
+            await connection.execute(_APPLIED)
         rows = await connection.fetch("SELECT version, name, sha256 FROM schema_migrations")
         missing = _missing(migrations, rows, schema)
         for migration in missing:

@@ -1,10 +1,12 @@
 """Connections to Postgres, every one of them with its limits."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
+from shared.addresses import read_password, without_password_file
 from shared.postgres.faults import reachable
 from shared.postgres.schema import checked_schema
 
@@ -48,7 +50,7 @@ async def open_pool(
     limits = limits or Limits()
     with reachable("the database"):
         return await asyncpg.create_pool(
-            url,
+            **_reached(url),
             min_size=limits.connections_min,
             max_size=limits.connections_max,
             timeout=limits.connect_s,
@@ -56,6 +58,12 @@ async def open_pool(
             server_settings=server_settings(schema, application_name, limits),
             reset=_left_as_it_is,
         )
+
+
+def _reached(url: str) -> dict[str, Any]:
+    """The URL as the client knows it. A password in a file is read anew for each connection."""
+    dsn, file = without_password_file(url)
+    return {"dsn": dsn} if file is None else {"dsn": dsn, "password": partial(read_password, file)}
 
 
 async def _left_as_it_is(_connection: Connection) -> None:
@@ -76,7 +84,7 @@ async def connect(
     limits = limits or Limits()
     with reachable("the database"):
         return await asyncpg.connect(
-            url,
+            **_reached(url),
             timeout=limits.connect_s,
             command_timeout=limits.statement_s + 1.0,
             server_settings=server_settings(schema, application_name, limits),

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -13,6 +13,7 @@ from pydantic_settings import (
 )
 
 from services.casebook.cli.exits import Failure, Status
+from shared.addresses import checked_kafka
 
 CLIENT_FILE: Final = "qyzmet.env"
 """KEY=VALUE lines below the folder of a run, readable by its owner only."""
@@ -36,7 +37,7 @@ class ClientSettings(BaseSettings):
     casebook_url: str | None = None
     issuer_url: str | None = None
     """Of the demo's issuer of tokens; only local runs have one."""
-    kafka: str | None = None
+    kafka: Annotated[str, AfterValidator(checked_kafka)] | None = None
     database_url: SecretStr | None = None
     """With which an operator reads journals and projections (`qyzmet log`, `qyzmet audit`)."""
     privacy_url: SecretStr | None = None

@@ -1,0 +1,1 @@
+"""What one installation has of its own: certificates, passwords, the brokers' settings."""
