@@ -1,6 +1,7 @@
 """What a process is told by its environment: `QYZMET_*`. The only place that reads it."""
 
 from pathlib import Path
+from socket import gethostname
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
@@ -34,7 +35,7 @@ class ServiceSettings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(ge=1, le=65_535)
-    replica: str = "1"
+    replica: str = Field(default_factory=gethostname)
     """Which of the service's processes this is, in logs and as Kafka's static member."""
     gateway_url: str | None = None
     """Where the outside world (registries, messages) is reached."""

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import asyncpg
-
 from deploy.privileges.table import (
     AUDITOR,
     OPERATOR,
@@ -27,12 +25,12 @@ from deploy.privileges.table import (
 )
 from shared.journal.service import MIGRATIONS as STAGE_MIGRATIONS
 from shared.postgres.migrations import migrate
-from shared.postgres.pool import Connection
+from shared.postgres.pool import Connection, Limits, connect
 from shared.privacy import MIGRATIONS as KEY_MIGRATIONS
 
 DATABASE: Final = "qyzmet"
 PRIVACY: Final = "privacy"
-_WAIT_S: Final = 30.0
+_LIMITS: Final = Limits(statement_s=600.0, idle_in_transaction_s=600.0)
 _ITERATIONS: Final = 4096
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('qyzmet privileges'))"
 
@@ -129,7 +127,8 @@ async def apply_grants(administrator: Administrator, passwords: Mapping[str, str
         (DATABASE, (apply_services,)),
         (PRIVACY, (apply_keys,)),
     ):
-        connection = await asyncpg.connect(administrator.url(database), timeout=_WAIT_S)
+        url = administrator.url(database)
+        connection = await connect(url, schema="public", application_name="setup", limits=_LIMITS)
         try:
             for step in steps:
                 await step(connection)

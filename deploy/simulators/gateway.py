@@ -20,6 +20,7 @@ class GatewaySettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="QYZMET_", frozen=True, extra="ignore")
 
+    host: str = "127.0.0.1"
     port: int
     gateway_fails_every: int = 0
     gateway_wait_s: float = 0.0
@@ -61,4 +62,4 @@ def make_app(settings: GatewaySettings) -> FastAPI:
 
 if __name__ == "__main__":
     found = GatewaySettings()
-    uvicorn.run(make_app(found), host="127.0.0.1", port=found.port, log_level="warning")
+    uvicorn.run(make_app(found), host=found.host, port=found.port, log_level="warning")

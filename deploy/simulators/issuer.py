@@ -1,6 +1,7 @@
 """The demo's token issuer: gives anyone who asks a token for anyone. Local use only.
 
-It stands in for the department's identity provider, and binds to the loopback address.
+It stands in for the department's identity provider, and binds to the loopback address unless it
+is told otherwise.
 """
 
 import json
@@ -21,6 +22,7 @@ class IssuerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="QYZMET_", frozen=True, extra="ignore")
 
+    host: str = "127.0.0.1"
     port: int
     issuer_keys: Path
 
@@ -54,4 +56,4 @@ def make_app(settings: IssuerSettings) -> FastAPI:
 
 if __name__ == "__main__":
     found = IssuerSettings()
-    uvicorn.run(make_app(found), host="127.0.0.1", port=found.port, log_level="warning")
+    uvicorn.run(make_app(found), host=found.host, port=found.port, log_level="warning")

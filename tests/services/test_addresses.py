@@ -49,10 +49,11 @@ def test_a_client_checks_the_broker_and_reads_the_password_when_it_is_made(tmp_p
     authority = authority_in(tmp_path).certificate
     password = tmp_path / "password"
     address = f"sasl-ssl://intake@k1:9092?password_file={password}&sslrootcert={authority}"
-    for content in ("first", "second"):
-        password.write_text(f"{content}\n")
-        options = client_options(address)
-        assert options["sasl_plain_password"] == content
+    password.write_text("first\n")
+    assert client_options(address)["sasl_plain_password"] == "first"
+    password.write_text("second\n")
+    options = client_options(address)
+    assert options["sasl_plain_password"] == "second"
     context = options["ssl_context"]
     assert context.check_hostname
     assert context.verify_mode is ssl.CERT_REQUIRED

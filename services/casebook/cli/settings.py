@@ -1,5 +1,6 @@
 """Where the command line finds the system: QYZMET_* variables, else the file that a run leaves."""
 
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -37,6 +38,8 @@ class ClientSettings(BaseSettings):
     casebook_url: str | None = None
     issuer_url: str | None = None
     """Of the demo's issuer of tokens; only local runs have one."""
+    authority: Path | None = None
+    """The certificate (PEM) of who signed the services', where it is not one that all trust."""
     kafka: Annotated[str, AfterValidator(checked_kafka)] | None = None
     database_url: SecretStr | None = None
     """With which an operator reads journals and projections (`qyzmet log`, `qyzmet audit`)."""
@@ -61,6 +64,12 @@ class ClientSettings(BaseSettings):
         if found is None:
             raise self._not_found(f"{service}_url")
         return found
+
+    def trusted(self) -> ssl.SSLContext | bool:
+        """How a service's certificate is checked. Raises OSError."""
+        if self.authority is None:
+            return True
+        return ssl.create_default_context(cafile=str(self.authority))
 
     @property
     def bootstrap(self) -> str:
