@@ -42,7 +42,9 @@ $(READY): requirements.lock pyproject.toml
 lock: $(READY) ## choose versions anew within pyproject.toml and write requirements.lock
 	$(UV) pip compile pyproject.toml --quiet --upgrade --all-extras --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
-	@! grep -nE '://|--index|--find-links' requirements.lock || { echo "a host is in the lock" >&2; exit 1; }
+	$(UV) pip compile pyproject.toml --quiet --extra setup --constraint requirements.lock --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o deploy/image.lock
+	@! grep -nE '://|--index|--find-links' requirements.lock deploy/image.lock || { echo "a host is in the lock" >&2; exit 1; }
 
 # ---- run ---------------------------------------------------------------------------------------
 
@@ -95,6 +97,38 @@ fix: $(READY) ## repair what format and lint can repair
 .PHONY: hooks
 hooks: $(READY) ## run `make check` before each commit of this clone
 	@$(BIN)/pre-commit install
+
+# ---- containers --------------------------------------------------------------------------------
+
+# What one installation has of its own: secrets, settings of its brokers, names of its images.
+SITE ?= $(abspath .site)
+export QYZMET_SITE = $(SITE)
+# Both spellings of the program do; PROFILES="demo observe cluster", and BROKERS=3 with the last.
+COMPOSE_PROGRAM ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+PROFILES ?= demo
+BROKERS ?= 1
+COMPOSE = $(COMPOSE_PROGRAM) --project-name qyzmet --env-file $(SITE)/compose.env \
+  -f deploy/compose.yaml $(foreach each,$(PROFILES),--profile $(each))
+
+.PHONY: images
+images: $(READY) ## build every image here, without a registry (root, Docker, debootstrap)
+	@$(BIN)/python -m deploy.images
+
+.PHONY: site
+site: $(READY) ## make what an installation has of its own, where it is missing
+	@$(BIN)/python -m deploy.site $(SITE) --brokers $(BROKERS)
+
+.PHONY: up
+up: site ## start the system in containers (PROFILES="demo observe", SCALE="intake=2")
+	@$(COMPOSE) up --detach --remove-orphans $(foreach each,$(SCALE),--scale $(each))
+
+.PHONY: down
+down: ## stop the containers and remove them; the data stays (VOLUMES=1: it does not)
+	@$(COMPOSE) down --remove-orphans $(if $(VOLUMES),--volumes)
+
+.PHONY: logs
+logs: ## what the containers say (LOGS="intake routing")
+	@$(COMPOSE) logs --follow --tail 100 $(LOGS)
 
 # ---- contracts ---------------------------------------------------------------------------------
 

@@ -22,7 +22,11 @@ class ServiceSettings(BaseSettings):
     """Of every service. Frozen; its repr hides what opens something. Times in seconds."""
 
     model_config = SettingsConfigDict(
-        env_prefix="QYZMET_", frozen=True, extra="ignore", hide_input_in_errors=True
+        env_prefix="QYZMET_",
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        env_ignore_empty=True,  # a compose file cannot leave a variable out, only leave it empty
     )
 
     database_url: SecretStr

@@ -1,0 +1,1 @@
+"""What goes into the images, and how they are made where no registry can be reached."""

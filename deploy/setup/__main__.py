@@ -1,0 +1,91 @@
+"""The set-up of the stores: `python -m deploy.setup log` and `... databases`.
+
+Each waits until its store answers. Topics, users and access lists in Kafka; databases, tables,
+roles and grants in Postgres. An upgrade runs it before the first new service.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import typer
+from confluent_kafka.admin import AdminClient
+
+from deploy.privileges.acls import apply_acls, apply_users
+from deploy.privileges.grants import Administrator, apply_grants
+from deploy.privileges.table import PRINCIPALS
+from deploy.setup.settings import SetupSettings
+from shared.addresses import kafka_address, read_password
+from shared.errors import Unavailable
+from shared.messaging.topics import create_topics
+
+WAIT_S = 180.0
+AGAIN_S = 2.0
+Found = TypeVar("Found")
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.command()
+def log() -> None:
+    """Topics, users and access lists."""
+    settings = SetupSettings()
+    created = asyncio.run(_patiently(lambda: create_topics(settings.kafka)))
+    admin = AdminClient(_options(settings.kafka))
+    apply_users(admin, _passwords(settings))
+    added, removed = apply_acls(admin)
+    _say(f"topics created: {len(created)}; access lists: {added} added, {removed} taken away")
+
+
+@app.command()
+def databases() -> None:
+    """Databases, tables, roles and grants."""
+    settings = SetupSettings()
+    administrator, passwords = Administrator(settings.postgres), _passwords(settings)
+    asyncio.run(_patiently(lambda: apply_grants(administrator, passwords)))
+    _say(f"roles: {len(passwords)}; tables and grants are as they should be")
+
+
+async def _patiently(attempt: Callable[[], Awaitable[Found]]) -> Found:
+    """Until the store is there; then it either works or is a fault."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        try:
+            return await attempt()
+        except Unavailable as fault:
+            if time.monotonic() > deadline:
+                raise
+            _say(f"waiting: {fault.what}")
+            await asyncio.sleep(AGAIN_S)
+
+
+def _passwords(settings: SetupSettings) -> dict[str, str]:
+    return {
+        principal.name: read_password(settings.passwords / f"{principal.name}_password")
+        for principal in PRINCIPALS
+    }
+
+
+def _options(address: str) -> dict[str, str | int | float | bool]:
+    """The address as librdkafka takes it: aiokafka cannot change access lists."""
+    found = kafka_address(address)
+    if found.login is None:
+        raise typer.BadParameter("the set-up needs a login: QYZMET_KAFKA has none")
+    return {
+        "bootstrap.servers": found.servers,
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": found.login.user,
+        "sasl.password": read_password(found.login.password_file),
+        "ssl.ca.location": str(found.login.authority),
+    }
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    app()
