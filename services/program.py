@@ -24,3 +24,7 @@ RULE_BOOK: Final = RuleBook(
 def main() -> None:
     """Run a command and exit with its code."""
     cli.main(RULE_BOOK)
+
+
+if __name__ == "__main__":
+    main()
