@@ -126,6 +126,10 @@ up: site ## start the system in containers (PROFILES="demo observe", SCALE="inta
 down: ## stop the containers and remove them; the data stays (VOLUMES=1: it does not)
 	@$(COMPOSE) down --remove-orphans $(if $(VOLUMES),--volumes)
 
+.PHONY: roll
+roll: ## replace the processes of services one by one, while they work (ROLL="intake routing")
+	@$(BIN)/python -m deploy.site.rolling $(ROLL) -- $(COMPOSE)
+
 .PHONY: logs
 logs: ## what the containers say (LOGS="intake routing")
 	@$(COMPOSE) logs --follow --tail 100 $(LOGS)
@@ -140,7 +144,7 @@ contracts: $(READY) ## write docs/contracts anew: OpenAPI, AsyncAPI, JSON Schema
 
 .PHONY: test
 test: $(READY) ## all tests but the long ones
-	@$(BIN)/python -m pytest -m "not fault and not load"
+	@$(BIN)/python -m pytest -m "not fault and not load and not compose"
 
 .PHONY: fuzz
 fuzz: $(READY) ## ask every operation with made-up requests, others each time (FUZZ=1000 of each)
@@ -150,6 +154,10 @@ fuzz: $(READY) ## ask every operation with made-up requests, others each time (F
 .PHONY: test-faults
 test-faults: $(READY) ## the long tests in full size: kills, freezes, cuts, restores (an hour)
 	@QYZMET_FAULTS=full $(BIN)/python -m pytest -m fault
+
+.PHONY: test-compose
+test-compose: $(READY) ## the system in containers: needs root and Docker; says loudly if there is none
+	@$(BIN)/python -m deploy.images.engine $(BIN)/python -m pytest -m compose tests/compose
 
 .PHONY: bench
 bench: $(READY) ## measure under load, beside relays that do nothing else (BENCH="--cases 5000")

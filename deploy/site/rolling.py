@@ -1,0 +1,59 @@
+"""Changing a service while it works: `python -m deploy.site.rolling NAME...`, by `make roll`.
+
+A second process of the new image comes up beside the old one; when it is healthy, the old one is
+asked to stop. At every moment somebody answers. What follows `--` is the compose program with the
+options that name the installation.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+HEALTHY_WITHIN_S = 180.0
+LOOK_EVERY_S = 1.0
+
+
+def roll(compose: Sequence[str], service: str) -> None:
+    """Replace every process of a service, one at a time."""
+    before = containers(compose, service)
+    for old in before:
+        count = len(containers(compose, service)) + 1
+        told = ["up", "--detach", "--no-deps", "--no-recreate", "--scale", f"{service}={count}"]
+        must([*compose, *told, service])
+        fresh = [each for each in containers(compose, service) if each not in before]
+        wait_healthy(fresh)
+        must(["docker", "stop", "--time", "40", old])
+        must(["docker", "rm", old])
+    sys.stdout.write(f"{service}: {len(before)} replaced\n")
+
+
+def containers(compose: Sequence[str], service: str) -> list[str]:
+    """The running ones of a service."""
+    return must([*compose, "ps", "--quiet", service]).split()
+
+
+def wait_healthy(names: Sequence[str]) -> None:
+    """Raises TimeoutError: then the old one still works, and nothing was lost."""
+    deadline = time.monotonic() + HEALTHY_WITHIN_S
+    while True:
+        shown = json.loads(must(["docker", "inspect", *names]))
+        states = [each["State"]["Health"]["Status"] for each in shown]
+        if all(state == "healthy" for state in states):
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not healthy within {HEALTHY_WITHIN_S:g} s: {', '.join(names)}")
+        time.sleep(LOOK_EVERY_S)
+
+
+def must(command: Sequence[str]) -> str:
+    """What it prints. Raises CalledProcessError; its own words went to the terminal."""
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout
+
+
+if __name__ == "__main__":
+    at = sys.argv.index("--")
+    for name in sys.argv[1:at]:
+        roll(sys.argv[at + 1 :], name)

@@ -1,0 +1,169 @@
+"""The system in containers, as a test handles it: only with Docker's own commands and over TLS."""
+
+import json
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from deploy.images.__main__ import build
+from deploy.local.environment import SERVICES
+from deploy.site.__main__ import prepare
+from tests.journeys.office import STAFF, application
+
+ROOT = Path(__file__).parents[2]
+PROJECT = "qyzmet-test"
+WAIT_S = 120.0
+OFFICE = "astana-auto"
+
+
+@dataclass
+class Composed:
+    """One installation. `profiles` and `brokers` are as `make up` takes them."""
+
+    folder: Path
+    port: int
+    brokers: int = 1
+    profiles: tuple[str, ...] = ("demo", "demo-run", "tools")
+    client: httpx.Client = field(init=False)
+
+    def prepare(self) -> None:
+        """Images, secrets, settings. Images that are there are only brought up to date."""
+        build()
+        prepare(self.folder, self.brokers)
+        trusted = ssl.create_default_context(cafile=str(self.folder / "secrets" / "ca.crt"))
+        address = f"https://localhost:{self.port}"
+        self.client = httpx.Client(base_url=address, verify=trusted, timeout=WAIT_S)
+
+    def compose(self, *told: str) -> str:
+        """A command of compose; what it prints."""
+        return must([*self.program(), *told], self.variables())
+
+    def program(self) -> list[str]:
+        """The program, with the options that name this installation."""
+        profiles = [f"--profile={each}" for each in self.profiles]
+        place = ["--project-name", PROJECT, "--env-file", str(self.folder / "compose.env")]
+        return [*_compose(), *place, "-f", str(ROOT / "deploy/compose.yaml"), *profiles]
+
+    def variables(self) -> dict[str, str]:
+        """What the compose file is told besides."""
+        edge = f"127.0.0.1:{self.port}"
+        return {**os.environ, "QYZMET_SITE": str(self.folder), "QYZMET_EDGE_ADDRESS": edge}
+
+    def up(self, *more: str) -> None:
+        """Start, and wait until all is healthy."""
+        names = self.compose("config", "--services").split()
+        by_hand = {"demo", "operator", "auditor", "collector"}
+        self.compose("up", "--detach", *more, *(name for name in names if name not in by_hand))
+        self.wait_healthy()
+
+    def wait_healthy(self) -> None:
+        """Every container that stays."""
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            states = {
+                each["Name"]: each["State"].get("Health", {}).get("Status")
+                for each in self.inspected()
+                if each["State"]["Running"] or each["HostConfig"]["RestartPolicy"]["Name"] != "no"
+            }
+            if states and all(state in {"healthy", None} for state in states.values()):
+                return
+            assert time.monotonic() < deadline, states
+            time.sleep(1.0)
+
+    def inspected(self, service: str | None = None) -> list[dict[str, Any]]:
+        """What the engine says of the containers."""
+        named = [service] if service else []
+        found = self.compose("ps", "--quiet", *named).split()
+        shown: list[dict[str, Any]] = json.loads(must(["docker", "inspect", *found]))
+        return shown
+
+    def crash(self, service: str) -> None:
+        """End a service's process from outside, as a fault does: the engine starts it again."""
+        for container in self.inspected(service):
+            os.kill(container["State"]["Pid"], signal.SIGKILL)
+
+    def inside(self, service: str, *command: str) -> str:
+        """Run a command in a service's container."""
+        return must(["docker", "exec", self.inspected(service)[0]["Id"], *command])
+
+    def run(self, service: str, *command: str) -> str:
+        """A one-off container: the demo, an operator's command."""
+        return self.compose("run", "--rm", "--no-deps", "-T", service, *command)
+
+    def down(self) -> None:
+        """Remove everything that it made."""
+        self.compose("down", "--volumes", "--remove-orphans")
+
+    def token(self, person: str) -> str:
+        """Of the demo's issuer."""
+        wanted = {"staff": f"{OFFICE}-{person}", "office": OFFICE, "roles": STAFF[person]}
+        return str(self.client.post("/issuer/tokens", json=wanted).json()["token"])
+
+    def ask(
+        self, method: str, path: str, person: str, body: object = None, key: str | None = None
+    ) -> httpx.Response:
+        """Through the edge."""
+        headers = {"Authorization": f"Bearer {self.token(person)}"}
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        return self.client.request(method, path, json=body, headers=headers)
+
+    def open_office(self) -> None:
+        """The people of the office that runs by rule; then it takes applications."""
+        for person, roles in STAFF.items():
+            member = {"office": OFFICE, "roles": roles, "full_name": f"Synthetic {person}"}
+            told = self.ask("PUT", f"/routing/staff/{OFFICE}-{person}", "admin", member)
+            assert told.is_success, told.text
+        deadline = time.monotonic() + WAIT_S
+        while not self.lodge().is_success:
+            assert time.monotonic() < deadline
+            time.sleep(0.3)
+
+    def lodge(self) -> httpx.Response:
+        """A case that goes straight through by rule."""
+        body = application("employment-referral", result_kind="youth-practice")
+        return self.ask("POST", "/intake/applications", "saule", body, key=str(uuid.uuid4()))
+
+    def until_issued(self, cases: Sequence[str]) -> None:
+        """Wait until casebook shows every case's result."""
+        deadline, waiting = time.monotonic() + WAIT_S, list(cases)
+        while waiting:
+            answer = self.ask("GET", f"/casebook/cases/{waiting[-1]}", "saule")
+            if answer.is_success and answer.json()["case"]["state"] == "issued":
+                waiting.pop()
+                continue
+            assert time.monotonic() < deadline, f"{len(waiting)} wait; {answer.text}"
+            time.sleep(0.3)
+
+    def verify(self) -> None:
+        """Journals, log and read side are equal, and nothing is there twice."""
+        said = self.run("auditor", "services.program", "audit", "verify")
+        assert "everything is as it was told" in said, said
+
+
+def must(command: Sequence[str], variables: dict[str, str] | None = None) -> str:
+    """What it prints; what it complained about is in the failure."""
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def _compose() -> list[str]:
+    if shutil.which("docker-compose") is not None:
+        return ["docker-compose"]
+    return ["docker", "compose"]
+
+
+def services_of(composed: Composed) -> list[str]:
+    """Those that are ours and running."""
+    return [name for name in SERVICES if composed.inspected(name)]
