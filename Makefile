@@ -130,6 +130,14 @@ down: ## stop the containers and remove them; the data stays (VOLUMES=1: it does
 roll: ## replace the processes of services one by one, while they work (ROLL="intake routing")
 	@$(BIN)/python -m deploy.site.rolling $(ROLL) -- $(COMPOSE)
 
+.PHONY: backup
+backup: ## save both databases while the system works (TO=folder)
+	@$(BIN)/python -m deploy.site.backups save $(TO) -- $(COMPOSE)
+
+.PHONY: restore
+restore: ## put both databases back (FROM=folder); what they lack is read from the log
+	@$(BIN)/python -m deploy.site.backups restore $(FROM) -- $(COMPOSE)
+
 .PHONY: logs
 logs: ## what the containers say (LOGS="intake routing")
 	@$(COMPOSE) logs --follow --tail 100 $(LOGS)

@@ -1,7 +1,8 @@
 """The set-up of the stores: `python -m deploy.setup log` and `... databases`.
 
 Each waits until its store answers. Topics, users and access lists in Kafka; databases, tables,
-roles and grants in Postgres. An upgrade runs it before the first new service.
+roles and grants in Postgres. An upgrade runs it before the first new service. `... rewrap` belongs
+to a change of the master key.
 """
 
 import asyncio
@@ -16,10 +17,13 @@ from confluent_kafka.admin import AdminClient
 from deploy.privileges.acls import apply_acls, apply_users
 from deploy.privileges.grants import Administrator, apply_grants
 from deploy.privileges.table import PRINCIPALS
-from deploy.setup.settings import SetupSettings
+from deploy.setup.settings import KeeperSettings, SetupSettings
 from shared.addresses import kafka_address, read_password
 from shared.errors import Unavailable
 from shared.messaging.topics import create_topics
+from shared.postgres.pool import open_pool
+from shared.privacy.keys import Vault
+from shared.privacy.master import read_lookup_key, read_master_keys
 
 WAIT_S = 180.0
 AGAIN_S = 2.0
@@ -45,6 +49,26 @@ def databases() -> None:
     administrator, passwords = Administrator(settings.postgres), _passwords(settings)
     asyncio.run(_patiently(lambda: apply_grants(administrator, passwords)))
     _say(f"roles: {len(passwords)}; tables and grants are as they should be")
+
+
+@app.command()
+def rewrap() -> None:
+    """Wrap all keys of cases under the master key that stands last in its file."""
+    _say(f"keys wrapped anew: {asyncio.run(_rewrapped(KeeperSettings()))}")
+
+
+async def _rewrapped(settings: KeeperSettings) -> int:
+    url = settings.privacy_url.get_secret_value()
+    pool = await open_pool(url, schema="public", application_name="keeper")
+    try:
+        master = read_master_keys(settings.master_key_file)
+        vault = Vault(pool, master, read_lookup_key(settings.lookup_key_file))
+        total = 0
+        while count := await vault.rewrap():
+            total += count
+        return total
+    finally:
+        await pool.close()
 
 
 async def _patiently(attempt: Callable[[], Awaitable[Found]]) -> Found:

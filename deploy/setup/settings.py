@@ -3,10 +3,22 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.addresses import checked_kafka
+
+
+class KeeperSettings(BaseSettings):
+    """Of who wraps the keys of cases anew."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="QYZMET_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    privacy_url: SecretStr
+    master_key_file: Path
+    lookup_key_file: Path
 
 
 class SetupSettings(BaseSettings):

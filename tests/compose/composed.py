@@ -18,6 +18,7 @@ import httpx
 from deploy.images.__main__ import build
 from deploy.local.environment import SERVICES
 from deploy.site.__main__ import prepare
+from deploy.site.rolling import wait_healthy
 from tests.journeys.office import STAFF, application
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +34,7 @@ class Composed:
     folder: Path
     port: int
     brokers: int = 1
-    profiles: tuple[str, ...] = ("demo", "demo-run", "tools")
+    profiles: tuple[str, ...] = ("demo",)
     client: httpx.Client = field(init=False)
 
     def prepare(self) -> None:
@@ -61,9 +62,7 @@ class Composed:
 
     def up(self, *more: str) -> None:
         """Start, and wait until all is healthy."""
-        names = self.compose("config", "--services").split()
-        by_hand = {"demo", "operator", "auditor", "collector"}
-        self.compose("up", "--detach", *more, *(name for name in names if name not in by_hand))
+        self.compose("up", "--detach", *more)
         self.wait_healthy()
 
     def wait_healthy(self) -> None:
@@ -79,6 +78,10 @@ class Composed:
                 return
             assert time.monotonic() < deadline, states
             time.sleep(1.0)
+
+    def wait_healthy_stores(self) -> None:
+        """Only the broker, while the services stand still."""
+        wait_healthy([each["Id"] for each in self.inspected("kafka-1")])
 
     def inspected(self, service: str | None = None) -> list[dict[str, Any]]:
         """What the engine says of the containers."""
