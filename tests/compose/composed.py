@@ -16,7 +16,6 @@ from typing import Any
 import httpx
 
 from deploy.images.__main__ import build
-from deploy.local.environment import SERVICES
 from deploy.site.__main__ import prepare
 from deploy.site.rolling import wait_healthy
 from tests.journeys.office import STAFF, application
@@ -100,8 +99,9 @@ class Composed:
         return must(["docker", "exec", self.inspected(service)[0]["Id"], *command])
 
     def run(self, service: str, *command: str) -> str:
-        """A one-off container: the demo, an operator's command."""
-        return self.compose("run", "--rm", "--no-deps", "-T", service, *command)
+        """A one-off container: the demo, an operator's command. What it says anywhere."""
+        told = [*self.program(), "run", "--rm", "--no-deps", "-T", service, *command]
+        return must(told, self.variables(), both=True)
 
     def down(self) -> None:
         """Remove everything that it made."""
@@ -154,19 +154,16 @@ class Composed:
         assert "everything is as it was told" in said, said
 
 
-def must(command: Sequence[str], variables: dict[str, str] | None = None) -> str:
-    """What it prints; what it complained about is in the failure."""
+def must(
+    command: Sequence[str], variables: dict[str, str] | None = None, *, both: bool = False
+) -> str:
+    """What it prints; what it complained about is in the failure, or (`both`) before it."""
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return done.stdout
+    return done.stderr + done.stdout if both else done.stdout
 
 
 def _compose() -> list[str]:
     if shutil.which("docker-compose") is not None:
         return ["docker-compose"]
     return ["docker", "compose"]
-
-
-def services_of(composed: Composed) -> list[str]:
-    """Those that are ours and running."""
-    return [name for name in SERVICES if composed.inspected(name)]

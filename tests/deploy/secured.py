@@ -38,6 +38,7 @@ class SecuredBroker:
     """The broker, and how each principal reaches it."""
 
     broker: LocalBroker
+    node: Node
     folder: Path
     authority: Authority
     passwords: Mapping[str, str]
@@ -79,7 +80,7 @@ def make_broker(folder: Path, port: int | None = None) -> SecuredBroker:
         folder / "kafka", node.port, node.controller_port, settings={**HASTY_KAFKA, **settings}
     )
     broker.format_arguments = format_arguments(passwords[SET_UP])
-    found = SecuredBroker(broker, folder, authority, passwords)
+    found = SecuredBroker(broker, node, folder, authority, passwords)
     broker.answers = lambda: answers(found)
     return found
 

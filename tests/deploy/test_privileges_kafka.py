@@ -91,6 +91,22 @@ def test_nobody_enters_without_the_password(stocked: SecuredBroker) -> None:
     assert not any(entered)
 
 
+def test_nobody_enters_among_the_brokers_without_their_certificate(
+    stocked: SecuredBroker,
+) -> None:
+    peers = f"127.0.0.1:{stocked.node.peer_port}"
+    stranger = {
+        "bootstrap.servers": peers,
+        "security.protocol": "ssl",
+        "ssl.ca.location": str(stocked.authority.certificate),
+    }
+    pem = stocked.folder / "kafka.pem"
+    broker = {**stranger, "ssl.certificate.location": str(pem), "ssl.key.location": str(pem)}
+    assert attempts.can_enter(broker)
+    assert not attempts.can_enter(stranger)
+    assert not attempts.can_enter({**stocked.options("intake"), "bootstrap.servers": peers})
+
+
 def test_a_list_that_went_astray_is_put_right(stocked: SecuredBroker) -> None:
     admin = AdminClient(stocked.options(SET_UP))
     stray = next(each for each in bindings() if each.principal == "User:intake")
