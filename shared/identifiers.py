@@ -10,6 +10,7 @@ from typing import Annotated, NewType
 from uuid import UUID
 
 import uuid_utils
+from asyncpg.pgproto import pgproto
 from pydantic import StringConstraints
 
 CaseId = NewType("CaseId", UUID)
@@ -78,15 +79,17 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 def uuid_of(text: str) -> UUID:
     """The UUID of a text. Each is read many times: a case's, once in each of its records.
 
+    It is the database driver's UUID, as rows bring it (ADR 0029).
+
     Raises:
         ValueError: it is none.
     """
-    return UUID(text)
+    return pgproto.UUID(text)
 
 
 def new_id() -> UUID:
     """A UUIDv7: unique, and ordered by the millisecond it was made in."""
-    return UUID(bytes=uuid_utils.uuid7().bytes)
+    return pgproto.UUID(uuid_utils.uuid7().bytes)
 
 
 def registration_number(case_id: UUID, prefix: str, year: int) -> str:

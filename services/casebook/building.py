@@ -30,7 +30,8 @@ CASES_MAX: Final = 20_000
 POLL_MAX: Final = 1_000
 """Records between two looks at whatever else the process has to do."""
 
-GARBAGE_THRESHOLDS: Final = (50_000, 20, 50)
+GARBAGE_THRESHOLDS: Final = (200_000, 20, 50)
+"""The first is above what one batch has alive at once: little is left to look at after it."""
 """Folding makes many short-lived objects and no cycles; Python's own 700 costs it a third."""
 
 Advance = Callable[[int], None]
