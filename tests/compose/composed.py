@@ -6,9 +6,12 @@ import shutil
 import signal
 import ssl
 import subprocess
+import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,9 @@ from tests.journeys.office import STAFF, application
 ROOT = Path(__file__).parents[2]
 PROJECT = "qyzmet-test"
 WAIT_S = 120.0
+LODGINGS_AT_ONCE = 4
 OFFICE = "astana-auto"
+ADMINISTRATOR = "demo-administrator"
 
 
 @dataclass
@@ -108,8 +113,10 @@ class Composed:
         self.compose("down", "--volumes", "--remove-orphans")
 
     def token(self, person: str) -> str:
-        """Of the demo's issuer."""
+        """Of the demo's issuer. The administrator is the demo's: there may be only one first."""
         wanted = {"staff": f"{OFFICE}-{person}", "office": OFFICE, "roles": STAFF[person]}
+        if person == "admin":
+            wanted |= {"staff": ADMINISTRATOR, "office": "astana-main"}
         return str(self.client.post("/issuer/tokens", json=wanted).json()["token"])
 
     def ask(
@@ -123,9 +130,11 @@ class Composed:
 
     def open_office(self) -> None:
         """The people of the office that runs by rule; then it takes applications."""
-        for person, roles in STAFF.items():
-            member = {"office": OFFICE, "roles": roles, "full_name": f"Synthetic {person}"}
-            told = self.ask("PUT", f"/routing/staff/{OFFICE}-{person}", "admin", member)
+        people = {ADMINISTRATOR: ("astana-main", ["administrator"])}
+        people |= {f"{OFFICE}-{person}": (OFFICE, roles) for person, roles in STAFF.items()}
+        for staff, (office, roles) in people.items():
+            member = {"office": office, "roles": roles, "full_name": f"Synthetic {staff}"}
+            told = self.ask("PUT", f"/routing/staff/{staff}", "admin", member)
             assert told.is_success, told.text
         deadline = time.monotonic() + WAIT_S
         while not self.lodge().is_success:
@@ -167,3 +176,32 @@ def _compose() -> list[str]:
     if shutil.which("docker-compose") is not None:
         return ["docker-compose"]
     return ["docker", "compose"]
+
+
+@contextmanager
+def lodging(composed: Composed) -> Iterator[list[httpx.Response]]:
+    """Applications come in all the time, from several people at once."""
+    answers: list[httpx.Response] = []
+    stop = threading.Event()
+
+    def lodge() -> None:
+        while not stop.is_set():
+            answers.append(composed.lodge())
+            stop.wait(0.2)
+
+    with ThreadPoolExecutor(LODGINGS_AT_ONCE) as pool:
+        working = [pool.submit(lodge) for _ in range(LODGINGS_AT_ONCE)]
+        try:
+            yield answers
+        finally:
+            stop.set()
+    for each in working:
+        each.result()
+
+
+def ended(composed: Composed, answers: list[httpx.Response]) -> None:
+    """Every application that was answered with success has its result, and nothing is double."""
+    cases = [each.json()["case_id"] for each in answers if each.is_success]
+    assert len(set(cases)) == len(cases) > 0
+    composed.until_issued(cases)
+    composed.verify()

@@ -2,30 +2,19 @@
 
 import json
 import subprocess
-import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from deploy.images.names import IMAGES
 from deploy.local.environment import SERVICES, STAGES
 from deploy.site.rolling import roll
-from tests.compose.composed import PROJECT, Composed, must
+from tests.compose.composed import PROJECT, Composed, ended, lodging, must
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(1200)]
-LODGINGS_AT_ONCE = 4
 TOOLS = ("pip", "pip3", "gcc", "cc", "c++", "make", "git", "curl", "wget")
-
-
-@pytest.fixture(scope="module")
-def opened(composed: Composed) -> Composed:
-    """With an office that takes applications."""
-    composed.open_office()
-    return composed
 
 
 def test_the_demo_ends_as_it_should_through_the_edge(composed: Composed) -> None:
@@ -39,8 +28,8 @@ def test_the_edge_speaks_http_2_and_hides_what_is_for_the_inside(composed: Compo
     assert must([*asked, f"{base}/casebook/openapi.json"]) == "2"
     for path in ("metrics", "health/live", "health/ready"):
         assert composed.client.get(f"/intake/{path}").status_code == httpx.codes.NOT_FOUND
-    with pytest.raises(httpx.HTTPError):
-        httpx.get(f"http://localhost:{composed.port}/casebook/openapi.json")
+    plain = httpx.get(f"http://localhost:{composed.port}/casebook/openapi.json")
+    assert plain.status_code == httpx.codes.BAD_REQUEST
 
 
 def test_the_feed_comes_at_once_and_not_in_pieces(opened: Composed) -> None:
@@ -108,9 +97,8 @@ def test_no_secret_is_shown_or_in_an_image(composed: Composed, tmp_path: Path) -
         capture_output=True,
         check=True,
     ).stdout
-    images = sorted({each["Config"]["Image"] for each in composed.inspected()})
-    saved = tmp_path / "images.tar"
-    must(["docker", "save", "--output", str(saved), *images])
+    saved = tmp_path / "image.tar"
+    must(["docker", "save", "--output", str(saved), IMAGES["QYZMET_IMAGE"]])
     layers = saved.read_bytes()
     # Keys of 32 random bytes are searched as they are, keys in PEM by their first lines.
     for secret in secrets:
@@ -133,35 +121,6 @@ def test_the_image_holds_no_tools_and_says_what_it_holds(composed: Composed) -> 
     installed = composed.inside("intake", "python3", "-c", looks).split()
     assert installed == sorted(f"{name}={each['version']}" for name, each in named.items())
     assert all(each["hashes"] for each in named.values())
-
-
-@contextmanager
-def lodging(composed: Composed) -> Iterator[list[httpx.Response]]:
-    """Applications come in all the time, from several people at once."""
-    answers: list[httpx.Response] = []
-    stop = threading.Event()
-
-    def lodge() -> None:
-        while not stop.is_set():
-            answers.append(composed.lodge())
-            stop.wait(0.2)
-
-    with ThreadPoolExecutor(LODGINGS_AT_ONCE) as pool:
-        working = [pool.submit(lodge) for _ in range(LODGINGS_AT_ONCE)]
-        try:
-            yield answers
-        finally:
-            stop.set()
-    for each in working:
-        each.result()
-
-
-def ended(composed: Composed, answers: list[httpx.Response]) -> None:
-    """Every application that was answered with success has its result, and nothing is double."""
-    cases = [each.json()["case_id"] for each in answers if each.is_success]
-    assert len(set(cases)) == len(cases) > 0
-    composed.until_issued(cases)
-    composed.verify()
 
 
 def test_processes_that_crash_come_back_and_lose_nothing(opened: Composed) -> None:
