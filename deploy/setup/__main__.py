@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import typer
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from deploy.privileges.acls import apply_acls, apply_users
@@ -35,8 +36,10 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 def log() -> None:
     """Topics, users and access lists."""
     settings = SetupSettings()
-    created = asyncio.run(_patiently(lambda: create_topics(settings.kafka)))
     admin = AdminClient(_options(settings.kafka))
+    # A topic gets as many copies as there are brokers when it is made, for good.
+    asyncio.run(_patiently(lambda: _all_there(admin, settings.kafka)))
+    created = asyncio.run(_patiently(lambda: create_topics(settings.kafka)))
     apply_users(admin, _passwords(settings))
     added, removed = apply_acls(admin)
     _say(f"topics created: {len(created)}; access lists: {added} added, {removed} taken away")
@@ -82,6 +85,17 @@ async def _patiently(attempt: Callable[[], Awaitable[Found]]) -> Found:
                 raise
             _say(f"waiting: {fault.what}")
             await asyncio.sleep(AGAIN_S)
+
+
+async def _all_there(admin: AdminClient, address: str) -> None:
+    """Every broker that the address names. Raises Unavailable."""
+    wanted = kafka_address(address).servers.count(",") + 1
+    try:
+        found = len((await asyncio.to_thread(admin.list_topics, timeout=AGAIN_S)).brokers)
+    except KafkaException as fault:
+        raise Unavailable(f"the brokers: {fault.args[0].str()}") from fault
+    if found < wanted:
+        raise Unavailable(f"{wanted - found} of {wanted} brokers")
 
 
 def _passwords(settings: SetupSettings) -> dict[str, str]:
