@@ -30,15 +30,19 @@ def client_options(address: str) -> dict[str, Any]:
     }
 
 
-def broker_options(address: str) -> tuple[str, BaseSecurity | None]:
-    """The same for FastStream's broker: the servers, and who we are. Raises OSError."""
+def broker_options(address: str) -> tuple[list[str], BaseSecurity | None]:
+    """The same for FastStream's broker: the servers, and who we are. Raises OSError.
+
+    It takes a text for one server, whose name then has commas in it.
+    """
     found = kafka_address(address)
+    servers = found.servers.split(",")
     if found.login is None:
-        return found.servers, None
+        return servers, None
     login = found.login
     password = read_password(login.password_file)
     security = SASLScram512(login.user, password, ssl_context=_context(login), use_ssl=True)
-    return found.servers, security
+    return servers, security
 
 
 def _context(login: Login) -> ssl.SSLContext:

@@ -17,7 +17,8 @@ FULL = "sasl-ssl://intake@k1:9092,k2:9092?password_file=/run/p&sslrootcert=/run/
 def test_an_address_without_a_login_is_only_servers() -> None:
     assert kafka_address("k1:9092,k2:9092").login is None
     assert client_options("k1:9092") == {"bootstrap_servers": "k1:9092"}
-    assert broker_options("k1:9092") == ("k1:9092", None)
+    assert broker_options("k1:9092") == (["k1:9092"], None)
+    assert broker_options("k1:9092,k2:9092") == (["k1:9092", "k2:9092"], None)
 
 
 def test_a_login_names_files() -> None:
