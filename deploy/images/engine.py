@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 NOT_TRIED = 75
+ELSEWHERE = ":/usr/sbin:/sbin"
+"""Where programs for root lie, which need not be on root's path."""
 START_WITHIN_S = 30.0
 STOP_WITHIN_S = 60.0
 
@@ -31,7 +33,7 @@ def engine() -> Iterator[dict[str, str]]:
     if answers(variables):
         yield variables
         return
-    program = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    program = shutil.which("dockerd", path=os.environ.get("PATH", "") + ELSEWHERE)
     if program is None:
         raise NoEngine("no engine answers, and dockerd is not installed")
     if os.geteuid() != 0:
