@@ -18,15 +18,32 @@ LOOK_EVERY_S = 1.0
 def roll(compose: Sequence[str], service: str) -> None:
     """Replace every process of a service, one at a time."""
     before = containers(compose, service)
+    known: set[str] = set()
     for old in before:
         count = len(containers(compose, service)) + 1
         told = ["up", "--detach", "--no-deps", "--no-recreate", "--scale", f"{service}={count}"]
         must([*compose, *told, service])
         fresh = [each for each in containers(compose, service) if each not in before]
+        fresh = [each for each in fresh if each not in known]
+        known |= set(fresh)
+        # Its name leads to every container that runs, ready or not: until it is, the edge must not
+        # find it. Before this is done it does not listen yet, and the edge then tries another.
+        edges = {each: edge_of(each) for each in fresh}
+        for each, edge in edges.items():
+            must(["docker", "network", "disconnect", edge, each])
         wait_healthy(fresh)
+        for each, edge in edges.items():
+            must(["docker", "network", "connect", "--alias", service, edge, each])
         must(["docker", "stop", "--time", "40", old])
         must(["docker", "rm", old])
     sys.stdout.write(f"{service}: {len(before)} replaced\n")
+
+
+def edge_of(container: str) -> str:
+    """The network on which the edge finds it."""
+    (shown,) = json.loads(must(["docker", "inspect", container]))
+    (edge,) = [name for name in shown["NetworkSettings"]["Networks"] if name.endswith("_edge")]
+    return str(edge)
 
 
 def containers(compose: Sequence[str], service: str) -> list[str]:

@@ -19,6 +19,7 @@ from shared.messaging.topics import partitions_of
 
 _CONNECT_WAIT_S: Final = 20.0
 _FETCH_WAIT_MS: Final = 50
+_CLOSE_WAIT_S: Final = 1.0
 Place = tuple[str, int]
 """A topic and a partition."""
 
@@ -138,7 +139,9 @@ async def open_places(
         log.seek(offsets or {})
         yield log
     finally:
-        await stopped(closed(consumer), "log")
+        # Over TLS the other side's good-bye was seen to take longer than the 8 s of a consumer, and
+        # a stage waits for this before it reads on. Who only read has nothing to lose.
+        await stopped(closed(consumer), "log", _CLOSE_WAIT_S)
 
 
 @asynccontextmanager
