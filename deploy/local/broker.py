@@ -209,8 +209,9 @@ class LocalBroker:
         cluster = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:].rstrip("=")
         tool = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster)
         told = self.folder / "format"
-        write_private(told, "".join(f"{each}\n" for each in self.format_arguments).encode())
-        java, *rest = self._java(*tool, "--config", str(self._configuration), f"@{told}")
+        arguments = ("--config", str(self._configuration), *self.format_arguments)
+        write_private(told, "".join(f"{each}\n" for each in arguments).encode())
+        java, *rest = self._java(*tool, f"@{told}")
         rest = [option for option in rest if not option.startswith("-XX:AOTCacheOutput")]
         try:
             done = subprocess.run(
