@@ -65,9 +65,7 @@ class Services:
 
     def __post_init__(self) -> None:
         limits = httpx.Timeout(_ANSWER_S, connect=_CONNECT_S)
-        self._client = httpx.Client(
-            timeout=limits, trust_env=False, verify=self.settings.trusted()
-        )
+        self._client = httpx.Client(timeout=limits, trust_env=False, verify=self.settings.trusted())
 
     def __enter__(self) -> Self:
         return self
