@@ -23,9 +23,19 @@ from services.casebook.projections.search import MOST_URGENT, Sought, conditions
 from services.casebook.standing import Standing
 from shared.errors import Because, Refused
 from shared.events.catalogue import BY_TYPE, Entry
-from shared.events.event import ERASED, Event
+from shared.events.envelope import (
+    EVENT,
+    SEQUENCE,
+    SOURCE,
+    SPELT_LENGTH,
+    SYNTHETIC,
+    TURN,
+    Spelt,
+)
+from shared.events.event import ERASED
+from shared.events.spelling import Words, spelt, words_in
 from shared.events.upcasts import UPCASTS
-from shared.identifiers import CaseId, EventId, Source
+from shared.identifiers import CaseId
 from shared.postgres.pool import Connection
 
 FACTS_MAX: Final = 2_000
@@ -66,20 +76,12 @@ class Moment:
         return list(self.before.keys()), list(self.before.values())
 
 
-class _Heading(NamedTuple):
-    event_id: EventId
-    source: Source
-    sequence: int
-    turn: int
-    synthetic: bool
-
-
 class _Heard(NamedTuple):
     """A fact as a timeline has kept it."""
 
-    envelope: _Heading
+    heading: Spelt
     entry: Entry
-    event: Event
+    words: Words
 
 
 async def case(connection: Connection, row: Row, moment: Moment) -> Row | None:
@@ -189,10 +191,20 @@ def _heard(fact: asyncpg.Record, *, synthetic: bool) -> _Heard:
     if "private" in entry.model.model_fields:
         # What is sealed says nothing about where a case stands.
         said = f'{said[:-1]}{"," if len(said) > 2 else ""}"private":"{ERASED}"}}'  # noqa: PLR2004
-    heading = _Heading(
-        EventId(fact["event_id"]), Source(fact["source"]), fact["sequence"], fact["turn"], synthetic
-    )
-    return _Heard(heading, entry, entry.model.model_validate_json(said))
+    data = said.encode()
+    words = spelt(entry.model, data)
+    if words is None:
+        words = words_in(entry.model.model_validate_json(data))
+    return _Heard(_heading(fact, synthetic=synthetic), entry, words)
+
+
+def _heading(fact: asyncpg.Record, *, synthetic: bool) -> Spelt:
+    """What a timeline keeps of an envelope, as far as it matters to where a case stands."""
+    found = [""] * SPELT_LENGTH
+    found[EVENT], found[SOURCE] = str(fact["event_id"]), fact["source"]
+    found[SEQUENCE], found[TURN] = str(fact["sequence"]), str(fact["turn"])
+    found[SYNTHETIC] = "true" if synthetic else "false"
+    return tuple(found)
 
 
 def _query(moment: Moment, wanted: Conditions, columns: str, order: str, limit: int) -> str:

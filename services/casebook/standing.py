@@ -6,14 +6,15 @@ each binding fact is a deed, what is true now is found by walking the path of th
 only the deeds of who held the turn count (D8).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from msgspec.json import Decoder, Encoder
 
 from shared.events.catalogue import Entry
+from shared.events.envelope import EVENT, SEQUENCE, SOURCE, SYNTHETIC, TURN, Spelt
 from shared.events.event import Event
 from shared.events.executor import ExecutorReassigned, NotificationDrafted
 from shared.events.holder import CaseWithdrawn, StageOverdue, WithdrawalDeclined
@@ -27,51 +28,33 @@ from shared.events.intake import (
 from shared.events.notify import ResultIssued
 from shared.events.routing import ExecutorAssigned
 from shared.events.signing import NotificationReturned, NotificationSigned
-from shared.identifiers import EventId, Source
-from shared.procedures.due import Due
+from shared.events.spelling import Words, picking
+from shared.identifiers import Source
 from shared.terms import STEP_OF
 
 Values = dict[str, object]
 _WRITTEN: Final = Encoder()
 _READ: Final = Decoder()
-
-
-class Heading(Protocol):
-    """What is needed of an envelope."""
-
-    @property
-    def event_id(self) -> EventId: ...
-    @property
-    def source(self) -> Source: ...
-    @property
-    def sequence(self) -> int: ...
-    @property
-    def turn(self) -> int: ...
-    @property
-    def synthetic(self) -> bool: ...
+_TEXTS: Final = Decoder(list[str])
 
 
 class Heard(Protocol):
-    """A fact, fresh from the log or as a timeline has kept it."""
+    """A fact by its words, fresh from the log or as a timeline has kept it."""
 
     @property
-    def envelope(self) -> Heading: ...
+    def heading(self) -> Spelt: ...
     @property
     def entry(self) -> Entry: ...
     @property
-    def event(self) -> Event: ...
+    def words(self) -> Words: ...
 
 
-class Deed(NamedTuple):
-    """What one binding fact says about the case: plain values, times as ISO text.
+Deed = tuple[int, str, int, Values]
+"""What one binding fact says about the case, with its turn, source and sequence before it.
 
-    `to` is the next holder of a hand-off, `ends` how the case is over; the rest is what it sets.
-    """
-
-    turn: int
-    source: str
-    sequence: int
-    sets: Values
+Plain values, times as text. `to` is the next holder of a hand-off, `ends` how the case is over; the
+rest is what it sets. A plain tuple: there is one for nearly every fact.
+"""
 
 
 @dataclass(slots=True)
@@ -97,16 +80,19 @@ class Standing:
 
     def hear(self, fact: Heard) -> None:
         """Take in one more fact."""
-        sets = _said(self, fact)
-        entry, envelope = fact.entry, fact.envelope
+        entry = fact.entry
+        said = _SAID.get(entry.model)
+        sets = said(self, fact) if said is not None else {}
         if entry.hands_to is not None:
             sets["to"] = str(entry.hands_to)
             sets["overdue"] = False
         if entry.ends is not None:
             sets["ends"] = entry.ends
         if sets:
-            self.deeds.append(Deed(envelope.turn, envelope.source, envelope.sequence, sets))
-            if len(self.deeds) > 1 and self.deeds[-2][:3] > self.deeds[-1][:3]:
+            heading = fact.heading
+            deed = (int(heading[TURN]), heading[SOURCE], int(heading[SEQUENCE]), sets)
+            self.deeds.append(deed)
+            if len(self.deeds) > 1 and _place(self.deeds[-2]) > _place(deed):
                 self.deeds.sort(key=_place)
 
     def written(self) -> str:
@@ -118,7 +104,7 @@ class Standing:
     def read(cls, text: str) -> "Standing":
         """What `written` wrote."""
         lodged, deeds, requests, answers, erased = _READ.decode(text)
-        return cls(lodged, [Deed(*deed) for deed in deeds], requests, answers, erased)
+        return cls(lodged, [tuple(deed) for deed in deeds], requests, answers, erased)
 
 
 @dataclass(slots=True)
@@ -187,73 +173,125 @@ def now_of(standing: Standing) -> Now:
     return Now(tuple(path), ending, sets)
 
 
-def _said(standing: Standing, fact: Heard) -> Values:
-    """What a fact sets; statements go into the standing itself and set nothing."""
-    match fact.event:
-        case ApplicationLodged() as event:
-            standing.lodged = _lodged(event, synthetic=fact.envelope.synthetic)
-            sets: Values = {"lodged_at": event.lodged_at.isoformat(), **_term(event.due)}
-        case ApplicationRegistered() as event:
-            sets = {
-                "registration_number": event.registration_number,
-                "registered_at": event.registered_at.isoformat(),
-                "whole_due_at": event.whole_due.at.isoformat(),
-                **_term(event.due),
-            }
-        case ExecutorAssigned(executor=executor, due=due):
-            sets = {"executor": executor, **_term(due)}
-        case NotificationDrafted(outcome=outcome, due=due):
-            sets = {"outcome": outcome, **_term(due)}
-        case NotificationSigned(due=due) | NotificationReturned(due=due):
-            sets = _term(due)
-        case ExecutorReassigned(executor=executor):
-            sets = {"executor": executor}
-        case StageOverdue():
-            sets = {"overdue": True}
-        case _:
-            _heed_statement(standing, fact)
-            sets = _ending(fact)
-    return sets
+_TERM: Final = ("due.at", "due.clause", "due.rule")
+_LODGED: Final = (
+    "procedure", "edition", "office", "channel", "applicant", "result_kind", "by_rule",
+)  # fmt: skip
+_lodging = picking(ApplicationLodged, "lodged_at", *_TERM)
+_application = picking(ApplicationLodged, *_LODGED)
+_registering = picking(
+    ApplicationRegistered, "registration_number", "registered_at", "whole_due.at", *_TERM
+)
+_assigning = picking(ExecutorAssigned, "executor", *_TERM)
+_drafting = picking(NotificationDrafted, "outcome", *_TERM)
+_signing = picking(NotificationSigned, *_TERM)
+_returning = picking(NotificationReturned, *_TERM)
+_issuing = picking(ResultIssued, "result_number", "outcome", "issued_at")
+_withdrawing = picking(CaseWithdrawn, "request", "withdrawn_at")
+_declining = picking(WithdrawalDeclined, "request", "declined_at")
+_rejecting = picking(RequestRejected, "rejected_at", "check")
+_reassigning = picking(ExecutorReassigned, "executor", "previous")
 
 
-def _ending(fact: Heard) -> Values:
-    match fact.event:
-        case ResultIssued(result_number=number, outcome=outcome, issued_at=at):
-            return {"result_number": number, "outcome": outcome, "ended_at": at.isoformat()}
-        case RequestRejected(rejected_at=at) | CaseWithdrawn(withdrawn_at=at):
-            return {"ended_at": at.isoformat()}
-        case _:
-            return {}
+def _heard_lodged(standing: Standing, fact: Heard) -> Values:
+    application = dict(zip(_LODGED, _application(fact.words), strict=True))
+    by_rule = " ".join(_TEXTS.decode(application["by_rule"] or "[]"))
+    synthetic = fact.heading[SYNTHETIC] == "true"
+    standing.lodged = {**application, "by_rule": by_rule, "synthetic": synthetic}
+    lodged_at, *due = _lodging(fact.words)
+    return {"lodged_at": lodged_at, **_term(due)}
 
 
-def _heed_statement(standing: Standing, fact: Heard) -> None:
-    match fact.event:
-        case WithdrawalRequested():
-            standing.requests = [*standing.requests, str(fact.envelope.event_id)]
-        case WithdrawalDeclined(request=request) | CaseWithdrawn(request=request):
-            standing.answers = sorted({*standing.answers, str(request)})
-        case PersonalDataErased():
-            standing.erased = True
-        case _:
-            return
-
-
-def _term(due: Due) -> Values:
-    """A new term, which is not over."""
-    return {"due_at": due.at.isoformat(), "due_clause": due.clause, "due_rule": due.rule.value}
-
-
-def _lodged(event: ApplicationLodged, *, synthetic: bool) -> Values:
+def _heard_registered(_: Standing, fact: Heard) -> Values:
+    number, registered_at, whole_due_at, *due = _registering(fact.words)
     return {
-        "procedure": event.procedure,
-        "edition": event.edition,
-        "office": event.office,
-        "channel": event.channel.value,
-        "applicant": str(event.applicant),
-        "result_kind": event.result_kind,
-        "by_rule": " ".join(event.by_rule),
-        "synthetic": synthetic,
+        "registration_number": number,
+        "registered_at": registered_at,
+        "whole_due_at": whole_due_at,
+        **_term(due),
     }
+
+
+def _heard_assigned(_: Standing, fact: Heard) -> Values:
+    executor, *due = _assigning(fact.words)
+    return {"executor": executor, **_term(due)}
+
+
+def _heard_reassigned(_: Standing, fact: Heard) -> Values:
+    return {"executor": _reassigning(fact.words)[0]}
+
+
+def _heard_drafted(_: Standing, fact: Heard) -> Values:
+    outcome, *due = _drafting(fact.words)
+    return {"outcome": outcome, **_term(due)}
+
+
+def _heard_signed(_: Standing, fact: Heard) -> Values:
+    return _term(_signing(fact.words))
+
+
+def _heard_returned(_: Standing, fact: Heard) -> Values:
+    return _term(_returning(fact.words))
+
+
+def _heard_overdue(_: Standing, __: Heard) -> Values:
+    return {"overdue": True}
+
+
+def _heard_issued(_: Standing, fact: Heard) -> Values:
+    number, outcome, at = _issuing(fact.words)
+    return {"result_number": number, "outcome": outcome, "ended_at": at}
+
+
+def _heard_rejected(_: Standing, fact: Heard) -> Values:
+    return {"ended_at": _rejecting(fact.words)[0]}
+
+
+def _heard_requested(standing: Standing, fact: Heard) -> Values:
+    standing.requests = [*standing.requests, fact.heading[EVENT]]
+    return {}
+
+
+def _heard_declined(standing: Standing, fact: Heard) -> Values:
+    standing.answers = sorted({*standing.answers, str(_declining(fact.words)[0])})
+    return {}
+
+
+def _heard_withdrawn(standing: Standing, fact: Heard) -> Values:
+    request, at = _withdrawing(fact.words)
+    standing.answers = sorted({*standing.answers, str(request)})
+    return {"ended_at": at}
+
+
+def _heard_erased(standing: Standing, _: Heard) -> Values:
+    standing.erased = True
+    return {}
+
+
+_SAID: Final[Mapping[type[Event], Callable[[Standing, Heard], Values]]] = {
+    ApplicationLodged: _heard_lodged,
+    ApplicationRegistered: _heard_registered,
+    RequestRejected: _heard_rejected,
+    WithdrawalRequested: _heard_requested,
+    PersonalDataErased: _heard_erased,
+    ExecutorAssigned: _heard_assigned,
+    ExecutorReassigned: _heard_reassigned,
+    NotificationDrafted: _heard_drafted,
+    NotificationSigned: _heard_signed,
+    NotificationReturned: _heard_returned,
+    ResultIssued: _heard_issued,
+    StageOverdue: _heard_overdue,
+    CaseWithdrawn: _heard_withdrawn,
+    WithdrawalDeclined: _heard_declined,
+}
+"""What each fact sets; statements go into the standing itself and set nothing. Of all others it is
+only of interest whether they hand the case on or end it."""
+
+
+def _term(due: Sequence[str | None]) -> Values:
+    """A new term, which is not over."""
+    at, clause, rule = due
+    return {"due_at": at, "due_clause": clause, "due_rule": rule}
 
 
 def _place(deed: Deed) -> tuple[int, str, int]:

@@ -19,7 +19,7 @@ from msgspec.json import Encoder
 
 from shared.events.catalogue import Entry
 from shared.events.event import Event, Kind
-from shared.identifiers import CaseId, EventId, Source, uuid_of
+from shared.identifiers import CaseId, EventId, Source, spelt_uuid, uuid_of
 
 GENESIS: Final = "0" * 64
 """What the first event of a source in a case is chained to."""
@@ -29,6 +29,10 @@ _SPEC_VERSION: Final = "1.0"
 _CANONICAL: Final = Encoder(order="sorted")
 """Sorted names, no blanks, UTF-8. Values are spelt without any sign that JSON escapes."""
 _BOOLEANS: Final[Mapping[str, bool]] = {"true": True, "false": False}
+
+
+Spelt = tuple[str, ...]
+"""The values of an envelope as texts, in the order of their names; the absent ones are empty."""
 
 
 class MalformedEnvelope(Exception):
@@ -166,25 +170,34 @@ def envelope_of(headers: Sequence[tuple[str, bytes | None]]) -> Envelope:
     Raises:
         MalformedEnvelope: a header is no text, or an attribute is missing or not of its type.
     """
-    names, values = zip(*headers, strict=True) if headers else ((), ())
-    if (spelling := AS_WRITTEN.get(names)) is not None:
-        try:
-            text = b"\n".join(values).decode()
-            if (found := spelling.fullmatch(text)) is not None:
-                return _of_groups(found.groups())
-        except (TypeError, ValueError):
-            pass  # a null, no UTF-8, no day of any calendar: the long way names it
-    return Envelope.from_attributes(from_headers(headers))
+    spelt = spelt_in(headers)
+    if spelt is None:  # a null, no UTF-8, no day of any calendar: the long way names it
+        return Envelope.from_attributes(from_headers(headers))
+    return envelope_with(spelt)
 
 
-def _of_groups(found: Sequence[str]) -> Envelope:
-    """From the values in the order of their names; the absent ones are empty."""
+def spelt_in(headers: Sequence[tuple[str, bytes | None]]) -> Spelt | None:
+    """The values of an envelope that is written as we write it; None of any other, good or bad."""
+    try:
+        names, values = zip(*headers, strict=True)
+        found = AS_WRITTEN[names].fullmatch(b"\n".join(values).decode())
+        if found is None:
+            return None
+        spelt = found.groups()
+        datetime.fromisoformat(spelt[TIME])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return spelt
+
+
+def envelope_with(spelt: Spelt) -> Envelope:
+    """The envelope of values that `spelt_in` found."""
     (
         actor, causation, case, event, idempotency_key, office, prev_hash, procedure,
         sequence, source, synthetic, time, traceparent, turn, type_,
-    ) = found  # fmt: skip
+    ) = spelt  # fmt: skip
     return Envelope(
-        EventId(uuid_of(event)),
+        EventId(spelt_uuid(event)),
         type_,
         _SOURCES[source],
         CaseId(uuid_of(case)),
@@ -200,6 +213,12 @@ def _of_groups(found: Sequence[str]) -> Envelope:
         idempotency_key or None,
         traceparent or None,
     )
+
+
+def spelt_of(envelope: Envelope) -> Spelt:
+    """What `spelt_in` finds in the headers of an envelope."""
+    found = envelope.attributes()
+    return tuple(found.get(name, "") for name in _SPELT)
 
 
 def from_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
@@ -263,6 +282,19 @@ _ALL_NEEDED: Final = re.compile("\n".join(f"(?:{spelling})" for spelling in NEED
 _needed_of: Final = itemgetter(*NEEDED)
 _OPTIONAL_SPELT: Final = {name: re.compile(spelling) for name, spelling in OPTIONAL.items()}
 _SOURCES: Final = {source.value: source for source in Source}
+_SPELT: Final = (
+    "actor", "causationid", "subject", "id", "idempotencykey", "office", "prevhash", "procedure",
+    "sequence", "source", "synthetic", "time", "traceparent", "turn", "type",
+)  # fmt: skip
+ACTOR, CASE, EVENT, OFFICE, PREVIOUS, SEQUENCE, SOURCE, SYNTHETIC, TIME, TURN, TYPE = (
+    _SPELT.index(name)
+    for name in (
+        "actor", "subject", "id", "office", "prevhash", "sequence", "source", "synthetic", "time",
+        "turn", "type",
+    )
+)  # fmt: skip
+"""Where each of them stands among the values of `spelt_in`."""
+SPELT_LENGTH: Final = len(_SPELT)
 
 
 def _shapes() -> Iterator[tuple[tuple[str, ...], re.Pattern[str]]]:

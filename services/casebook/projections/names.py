@@ -51,16 +51,25 @@ SELECT case_id FROM names WHERE $1::uuid IS NULL OR case_id > $1 ORDER BY case_i
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Note the cases whose application was read now, and forget those that are erased."""
     erased = [file.case_id for file in files if file.told and file.standing.erased]
-    lodged = [
-        file.case_id
-        for file in files
-        if not file.standing.erased
-        and any(isinstance(told.fact.event, ApplicationLodged) for told in file.told)
-    ]
-    if lodged:
-        await connection.execute(_NOTE, lodged)
+    await note(connection, lodged_in(files))
     if erased:
         await forget(connection, erased)
+
+
+def lodged_in(files: Sequence[CaseFile]) -> list[CaseId]:
+    """Those of which an application was read now, and that are not erased."""
+    return [
+        file.case_id
+        for file in files
+        for told in file.told
+        if told.fact.entry.model is ApplicationLodged and not file.standing.erased
+    ]
+
+
+async def note(connection: Connection, cases: Sequence[CaseId]) -> None:
+    """These have a name to be read."""
+    if cases:
+        await connection.execute(_NOTE, cases)
 
 
 async def forget(connection: Connection, cases: Collection[CaseId]) -> None:
