@@ -89,7 +89,7 @@ class CaseFile:
 def admit(file: CaseFile, arrival: Arrival) -> None:
     """Take in one record of the case."""
     file.at = arrival.raw.offset
-    if file.flows:
+    if file.parked is None:
         _take(file, arrival)
     elif not _is_repeated(file, arrival):
         file.queue.append(arrival)
@@ -138,7 +138,8 @@ def _take(file: CaseFile, arrival: Arrival) -> None:
     match verdict:
         case Verdict.APPLY:
             _apply(file, arrival, fact, place)
-            _wake(file, place.source)
+            if file.waiting:
+                _wake(file, place.source)
         case Verdict.WAIT:
             _wait(file, arrival, place)
         case Verdict.CONTRADICTION:
@@ -158,13 +159,14 @@ def _apply(file: CaseFile, arrival: Arrival, fact: Telling, place: Place) -> Non
     except Exception as error:  # noqa: BLE001 -- a bug in a fold parks the case, not the stream
         _park(file, arrival, Fault.UNFOLDABLE.saying(type(error).__name__))
         return
-    file.last = arrival.at
+    raw = arrival.raw
+    file.last = (raw.topic, raw.partition, raw.offset)
+    file.stands = (raw.partition, raw.offset, file.at)
     file.seen = applied(file.seen, place.source, place.event_id)
     file.places = places_taken(file.seen) if file.places is None else file.places + 1
     file.told.append(Told(fact, arrival, file.places, file.at))
-    file.stands = (*arrival.position, file.at)
-    if arrival.resolves is not None:
-        _go_on_without(file, arrival.resolves)
+    if (word := arrival.resolves) is not None:
+        _go_on_without(file, word)
 
 
 def _wake(file: CaseFile, source: Source) -> None:

@@ -18,20 +18,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.events import codec
+from shared.events.attributes import CASE, EVENT, SEQUENCE, SOURCE, TYPE, Spelt, spelt_in
 from shared.events.catalogue import BY_TYPE, Entry
 from shared.events.envelope import (
-    CASE,
-    EVENT,
-    SEQUENCE,
-    SOURCE,
-    TYPE,
     Envelope,
     Fact,
     MalformedEnvelope,
-    Spelt,
     envelope_of,
     envelope_with,
-    spelt_in,
     spelt_of,
 )
 from shared.events.event import Event

@@ -22,16 +22,8 @@ from services.casebook.projections.queues import Queue
 from services.casebook.projections.search import MOST_URGENT, Sought, conditions_of, fits
 from services.casebook.standing import Standing
 from shared.errors import Because, Refused
+from shared.events.attributes import EVENT, SEQUENCE, SOURCE, SPELT_LENGTH, SYNTHETIC, TURN, Spelt
 from shared.events.catalogue import BY_TYPE, Entry
-from shared.events.envelope import (
-    EVENT,
-    SEQUENCE,
-    SOURCE,
-    SPELT_LENGTH,
-    SYNTHETIC,
-    TURN,
-    Spelt,
-)
 from shared.events.event import ERASED
 from shared.events.spelling import Words, spelt, words_in
 from shared.events.upcasts import UPCASTS

@@ -9,12 +9,13 @@ only the deeds of who held the turn count (D8).
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Final, Protocol
 
 from msgspec.json import Decoder, Encoder
 
+from shared.events.attributes import EVENT, SEQUENCE, SOURCE, SYNTHETIC, TURN, Spelt
 from shared.events.catalogue import Entry
-from shared.events.envelope import EVENT, SEQUENCE, SOURCE, SYNTHETIC, TURN, Spelt
 from shared.events.event import Event
 from shared.events.executor import ExecutorReassigned, NotificationDrafted
 from shared.events.holder import CaseWithdrawn, StageOverdue, WithdrawalDeclined
@@ -81,8 +82,10 @@ class Standing:
     def hear(self, fact: Heard) -> None:
         """Take in one more fact."""
         entry = fact.entry
-        said = _SAID.get(entry.model)
-        sets = said(self, fact) if said is not None else {}
+        sets: Values = {}
+        if (hearing := _hearing(entry.model)) is not None:
+            told, picked = hearing
+            sets = told(self, fact, picked(fact.words))
         if entry.hands_to is not None:
             sets["to"] = str(entry.hands_to)
             sets["overdue"] = False
@@ -174,118 +177,112 @@ def now_of(standing: Standing) -> Now:
 
 
 _TERM: Final = ("due.at", "due.clause", "due.rule")
-_LODGED: Final = (
-    "procedure", "edition", "office", "channel", "applicant", "result_kind", "by_rule",
-)  # fmt: skip
-_lodging = picking(ApplicationLodged, "lodged_at", *_TERM)
-_application = picking(ApplicationLodged, *_LODGED)
-_registering = picking(
-    ApplicationRegistered, "registration_number", "registered_at", "whole_due.at", *_TERM
-)
-_assigning = picking(ExecutorAssigned, "executor", *_TERM)
-_drafting = picking(NotificationDrafted, "outcome", *_TERM)
-_signing = picking(NotificationSigned, *_TERM)
-_returning = picking(NotificationReturned, *_TERM)
-_issuing = picking(ResultIssued, "result_number", "outcome", "issued_at")
-_withdrawing = picking(CaseWithdrawn, "request", "withdrawn_at")
-_declining = picking(WithdrawalDeclined, "request", "declined_at")
-_rejecting = picking(RequestRejected, "rejected_at", "check")
-_reassigning = picking(ExecutorReassigned, "executor", "previous")
+_APPLICATION: Final = ("procedure", "edition", "office", "channel", "applicant", "result_kind")
 
 
-def _heard_lodged(standing: Standing, fact: Heard) -> Values:
-    application = dict(zip(_LODGED, _application(fact.words), strict=True))
-    by_rule = " ".join(_TEXTS.decode(application["by_rule"] or "[]"))
-    synthetic = fact.heading[SYNTHETIC] == "true"
-    standing.lodged = {**application, "by_rule": by_rule, "synthetic": synthetic}
-    lodged_at, *due = _lodging(fact.words)
-    return {"lodged_at": lodged_at, **_term(due)}
+def _lodged(standing: Standing, fact: Heard, said: Words) -> Values:
+    at, by_rule, *due = said[: -len(_APPLICATION)]
+    standing.lodged = {
+        **dict(zip(_APPLICATION, said[-len(_APPLICATION) :], strict=True)),
+        "by_rule": " ".join(_TEXTS.decode(by_rule or "[]")),
+        "synthetic": fact.heading[SYNTHETIC] == "true",
+    }
+    return {"lodged_at": at, **_term(due)}
 
 
-def _heard_registered(_: Standing, fact: Heard) -> Values:
-    number, registered_at, whole_due_at, *due = _registering(fact.words)
+def _registered(_: Standing, __: Heard, said: Words) -> Values:
+    number, at, whole_due_at, *due = said
     return {
         "registration_number": number,
-        "registered_at": registered_at,
+        "registered_at": at,
         "whole_due_at": whole_due_at,
         **_term(due),
     }
 
 
-def _heard_assigned(_: Standing, fact: Heard) -> Values:
-    executor, *due = _assigning(fact.words)
+def _assigned(_: Standing, __: Heard, said: Words) -> Values:
+    executor, *due = said
     return {"executor": executor, **_term(due)}
 
 
-def _heard_reassigned(_: Standing, fact: Heard) -> Values:
-    return {"executor": _reassigning(fact.words)[0]}
+def _reassigned(_: Standing, __: Heard, said: Words) -> Values:
+    return {"executor": said[0]}
 
 
-def _heard_drafted(_: Standing, fact: Heard) -> Values:
-    outcome, *due = _drafting(fact.words)
+def _drafted(_: Standing, __: Heard, said: Words) -> Values:
+    outcome, *due = said
     return {"outcome": outcome, **_term(due)}
 
 
-def _heard_signed(_: Standing, fact: Heard) -> Values:
-    return _term(_signing(fact.words))
+def _passed_on(_: Standing, __: Heard, said: Words) -> Values:
+    return _term(said)
 
 
-def _heard_returned(_: Standing, fact: Heard) -> Values:
-    return _term(_returning(fact.words))
-
-
-def _heard_overdue(_: Standing, __: Heard) -> Values:
+def _overdue(_: Standing, __: Heard, ___: Words) -> Values:
     return {"overdue": True}
 
 
-def _heard_issued(_: Standing, fact: Heard) -> Values:
-    number, outcome, at = _issuing(fact.words)
+def _issued(_: Standing, __: Heard, said: Words) -> Values:
+    number, outcome, at = said
     return {"result_number": number, "outcome": outcome, "ended_at": at}
 
 
-def _heard_rejected(_: Standing, fact: Heard) -> Values:
-    return {"ended_at": _rejecting(fact.words)[0]}
+def _rejected(_: Standing, __: Heard, said: Words) -> Values:
+    return {"ended_at": said[0]}
 
 
-def _heard_requested(standing: Standing, fact: Heard) -> Values:
+def _requested(standing: Standing, fact: Heard, _: Words) -> Values:
     standing.requests = [*standing.requests, fact.heading[EVENT]]
     return {}
 
 
-def _heard_declined(standing: Standing, fact: Heard) -> Values:
-    standing.answers = sorted({*standing.answers, str(_declining(fact.words)[0])})
+def _answered(standing: Standing, _: Heard, said: Words) -> Values:
+    standing.answers = sorted({*standing.answers, str(said[0])})
     return {}
 
 
-def _heard_withdrawn(standing: Standing, fact: Heard) -> Values:
-    request, at = _withdrawing(fact.words)
-    standing.answers = sorted({*standing.answers, str(request)})
-    return {"ended_at": at}
+def _withdrawn(standing: Standing, fact: Heard, said: Words) -> Values:
+    _answered(standing, fact, said)
+    return {"ended_at": said[1]}
 
 
-def _heard_erased(standing: Standing, _: Heard) -> Values:
+def _erased(standing: Standing, _: Heard, __: Words) -> Values:
     standing.erased = True
     return {}
 
 
-_SAID: Final[Mapping[type[Event], Callable[[Standing, Heard], Values]]] = {
-    ApplicationLodged: _heard_lodged,
-    ApplicationRegistered: _heard_registered,
-    RequestRejected: _heard_rejected,
-    WithdrawalRequested: _heard_requested,
-    PersonalDataErased: _heard_erased,
-    ExecutorAssigned: _heard_assigned,
-    ExecutorReassigned: _heard_reassigned,
-    NotificationDrafted: _heard_drafted,
-    NotificationSigned: _heard_signed,
-    NotificationReturned: _heard_returned,
-    ResultIssued: _heard_issued,
-    StageOverdue: _heard_overdue,
-    CaseWithdrawn: _heard_withdrawn,
-    WithdrawalDeclined: _heard_declined,
+_Telling = Callable[[Standing, Heard, Words], Values]
+_TOLD: Final[Mapping[type[Event], tuple[_Telling, tuple[str, ...]]]] = {
+    ApplicationLodged: (_lodged, ("lodged_at", "by_rule", *_TERM, *_APPLICATION)),
+    ApplicationRegistered: (
+        _registered,
+        ("registration_number", "registered_at", "whole_due.at", *_TERM),
+    ),
+    RequestRejected: (_rejected, ("rejected_at",)),
+    WithdrawalRequested: (_requested, ()),
+    PersonalDataErased: (_erased, ()),
+    ExecutorAssigned: (_assigned, ("executor", *_TERM)),
+    ExecutorReassigned: (_reassigned, ("executor",)),
+    NotificationDrafted: (_drafted, ("outcome", *_TERM)),
+    NotificationSigned: (_passed_on, _TERM),
+    NotificationReturned: (_passed_on, _TERM),
+    ResultIssued: (_issued, ("result_number", "outcome", "issued_at")),
+    StageOverdue: (_overdue, ()),
+    CaseWithdrawn: (_withdrawn, ("request", "withdrawn_at")),
+    WithdrawalDeclined: (_answered, ("request",)),
 }
-"""What each fact sets; statements go into the standing itself and set nothing. Of all others it is
-only of interest whether they hand the case on or end it."""
+"""What each fact sets, and the words that it is told by; statements go into the standing itself and
+set nothing. Of all others it is only of interest whether they hand the case on or end it."""
+
+
+@cache
+def _hearing(model: type[Event]) -> tuple[_Telling, Callable[[Words], Words]] | None:
+    """What a model's facts set, with where its words stand; also of a newer shape of one."""
+    for each in model.__mro__:
+        if each in _TOLD:
+            told, paths = _TOLD[each]
+            return told, picking(model, *paths)
+    return None
 
 
 def _term(due: Sequence[str | None]) -> Values:

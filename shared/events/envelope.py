@@ -7,16 +7,21 @@ Those exact bytes, followed by the data, are what the chain hashes.
 """
 
 import hashlib
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import product
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 from msgspec.json import Encoder
 
+from shared.events.attributes import (
+    CONTENT_TYPE,
+    NAMES,
+    Spelt,
+    first_fault,
+    is_well_spelt,
+    spelt_in,
+)
 from shared.events.catalogue import Entry
 from shared.events.event import Event, Kind
 from shared.identifiers import CaseId, EventId, Source, spelt_uuid, uuid_of
@@ -24,15 +29,9 @@ from shared.identifiers import CaseId, EventId, Source, spelt_uuid, uuid_of
 GENESIS: Final = "0" * 64
 """What the first event of a source in a case is chained to."""
 
-_CONTENT_TYPE: Final = ("content-type", b"application/json")
-_SPEC_VERSION: Final = "1.0"
 _CANONICAL: Final = Encoder(order="sorted")
 """Sorted names, no blanks, UTF-8. Values are spelt without any sign that JSON escapes."""
 _BOOLEANS: Final[Mapping[str, bool]] = {"true": True, "false": False}
-
-
-Spelt = tuple[str, ...]
-"""The values of an envelope as texts, in the order of their names; the absent ones are empty."""
 
 
 class MalformedEnvelope(Exception):
@@ -119,8 +118,8 @@ class Envelope(NamedTuple):
         Raises:
             MalformedEnvelope: an attribute is missing or is not of its type.
         """
-        if not _is_well_spelt(found):
-            raise MalformedEnvelope(_first_fault(found))
+        if not is_well_spelt(found):
+            raise MalformedEnvelope(first_fault(found))
         causation = found.get("causationid")
         return cls(
             event_id=EventId(uuid_of(found["id"])),
@@ -161,7 +160,7 @@ def chain_hash(canonical_attributes: str, data: bytes) -> str:
 
 def to_headers(attributes: Mapping[str, str]) -> list[tuple[str, bytes]]:
     """Kafka record headers in the binary content mode."""
-    return [_CONTENT_TYPE, *((f"ce_{name}", value.encode()) for name, value in attributes.items())]
+    return [CONTENT_TYPE, *((f"ce_{name}", value.encode()) for name, value in attributes.items())]
 
 
 def envelope_of(headers: Sequence[tuple[str, bytes | None]]) -> Envelope:
@@ -174,20 +173,6 @@ def envelope_of(headers: Sequence[tuple[str, bytes | None]]) -> Envelope:
     if spelt is None:  # a null, no UTF-8, no day of any calendar: the long way names it
         return Envelope.from_attributes(from_headers(headers))
     return envelope_with(spelt)
-
-
-def spelt_in(headers: Sequence[tuple[str, bytes | None]]) -> Spelt | None:
-    """The values of an envelope that is written as we write it; None of any other, good or bad."""
-    try:
-        names, values = zip(*headers, strict=True)
-        found = AS_WRITTEN[names].fullmatch(b"\n".join(values).decode())
-        if found is None:
-            return None
-        spelt = found.groups()
-        datetime.fromisoformat(spelt[TIME])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return spelt
 
 
 def envelope_with(spelt: Spelt) -> Envelope:
@@ -218,7 +203,7 @@ def envelope_with(spelt: Spelt) -> Envelope:
 def spelt_of(envelope: Envelope) -> Spelt:
     """What `spelt_in` finds in the headers of an envelope."""
     found = envelope.attributes()
-    return tuple(found.get(name, "") for name in _SPELT)
+    return tuple(found.get(name, "") for name in NAMES)
 
 
 def from_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
@@ -253,100 +238,4 @@ class Fact(NamedTuple):
         return self.entry.kind is not Kind.STATEMENT
 
 
-_UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-NEEDED: Final[Mapping[str, str]] = {
-    "specversion": re.escape(_SPEC_VERSION),
-    "id": _UUID,
-    "subject": _UUID,
-    "correlationid": _UUID,
-    "source": "|".join(Source),
-    "type": r"[a-z0-9.\-]{1,200}",
-    "sequence": r"[1-9][0-9]{0,8}",
-    "turn": r"0|[1-9][0-9]{0,8}",
-    "time": r"[2-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z",
-    "actor": r"(?:staff|rule|applicant|operator):[a-z0-9][a-z0-9\-]{0,63}",
-    "office": r"[a-z][a-z0-9\-]{1,40}",
-    "procedure": r"department|[a-z0-9\-]{1,64}@[0-9\-]{10}#[0-9a-f]{64}",
-    "synthetic": "true|false",
-    "prevhash": r"[0-9a-f]{64}",
-}
-OPTIONAL: Final[Mapping[str, str]] = {
-    "causationid": _UUID,
-    "idempotencykey": r"[0-9a-f]{64}:[0-9a-f]{64}",
-    "traceparent": r"[0-9a-f]{2}(?:-[0-9a-f]{2,32}){3}",
-}
-"""How each attribute is spelt: no free text, nothing of a person, nothing that hides (D11)."""
-
-_ALL_NEEDED: Final = re.compile("\n".join(f"(?:{spelling})" for spelling in NEEDED.values()))
-"""All needed attributes in one look, a line each: this is asked of every record that is read."""
-_needed_of: Final = itemgetter(*NEEDED)
-_OPTIONAL_SPELT: Final = {name: re.compile(spelling) for name, spelling in OPTIONAL.items()}
 _SOURCES: Final = {source.value: source for source in Source}
-_SPELT: Final = (
-    "actor", "causationid", "subject", "id", "idempotencykey", "office", "prevhash", "procedure",
-    "sequence", "source", "synthetic", "time", "traceparent", "turn", "type",
-)  # fmt: skip
-ACTOR, CASE, EVENT, OFFICE, PREVIOUS, SEQUENCE, SOURCE, SYNTHETIC, TIME, TURN, TYPE = (
-    _SPELT.index(name)
-    for name in (
-        "actor", "subject", "id", "office", "prevhash", "sequence", "source", "synthetic", "time",
-        "turn", "type",
-    )
-)  # fmt: skip
-"""Where each of them stands among the values of `spelt_in`."""
-SPELT_LENGTH: Final = len(_SPELT)
-
-
-def _shapes() -> Iterator[tuple[tuple[str, ...], re.Pattern[str]]]:
-    """The names of a record's headers as we write them, and how their values are spelt.
-
-    Each value is a line, and no spelling allows a line's end: so none hides in another.
-    """
-    for absent in product(*((None, name) for name in OPTIONAL)):
-        names, lines = [_CONTENT_TYPE[0]], [re.escape(_CONTENT_TYPE[1].decode())]
-        for name, spelling in sorted({**NEEDED, **OPTIONAL}.items()):
-            if name in absent:
-                lines[-1] += "()"
-                continue
-            names.append(f"ce_{name}")
-            lines.append(_GROUPED.get(name, "({})").format(spelling))
-        yield tuple(names), re.compile("\n".join(lines))
-
-
-_GROUPED: Final = {
-    "specversion": "(?:{})",
-    "correlationid": "(?P<case>{})",
-    "subject": "(?P=case)",
-}
-AS_WRITTEN: Final = dict(_shapes())
-"""By the names of the headers: the whole envelope in one look."""
-
-
-def _is_well_spelt(found: Mapping[str, str]) -> bool:
-    try:
-        needed = _needed_of(found)
-        datetime.fromisoformat(found["time"])
-    except (KeyError, ValueError):
-        return False
-    return (
-        _ALL_NEEDED.fullmatch("\n".join(needed)) is not None
-        and found["correlationid"] == found["subject"]
-        and all(
-            spelling.fullmatch(found[name]) is not None
-            for name, spelling in _OPTIONAL_SPELT.items()
-            if name in found
-        )
-    )
-
-
-def _first_fault(found: Mapping[str, str]) -> str:
-    """What is wrong with an envelope, by the first attribute that is; never its value."""
-    for name, spelling in (*NEEDED.items(), *OPTIONAL.items()):
-        text = found.get(name)
-        if text is None and name in NEEDED:
-            return f"attribute {name!r} is missing"
-        if text is not None and re.fullmatch(spelling, text) is None:
-            return f"attribute {name!r} is not of its type"
-    if found["correlationid"] != found["subject"]:
-        return "attribute 'correlationid' is not the subject"
-    return "attribute 'time' is not of its type"

@@ -85,13 +85,16 @@ def paths_of(model: type[Event]) -> tuple[str, ...]:
 
 
 def picking(model: type[Event], *paths: str) -> Callable[[Words], Words]:
-    """What gives some words out of all of a model's, at least two.
+    """What gives some words out of all of a model's.
 
     Raises:
         ValueError: the model has no such word.
     """
     known = paths_of(model)
-    return cast("Callable[[Words], Words]", itemgetter(*(known.index(path) for path in paths)))
+    places = [known.index(path) for path in paths]
+    if len(places) > 1:
+        return cast("Callable[[Words], Words]", itemgetter(*places))
+    return lambda words: tuple(words[place] for place in places)
 
 
 @cache

@@ -11,7 +11,7 @@ from services.casebook.admission import CaseFile, Told
 from services.casebook.bulk import Row
 from services.casebook.conditions import Conditions
 from services.casebook.paging import Order, Page
-from shared.events.envelope import OFFICE, SEQUENCE
+from shared.events.attributes import OFFICE, SEQUENCE
 from shared.events.notify import NoticeFailed, NoticeSent
 from shared.events.spelling import picking
 from shared.postgres.pool import Connection

@@ -6,13 +6,13 @@ of the keys.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.casebook.admission import CaseFile, Told
 from services.casebook.bulk import NULL, Row, copied
-from shared.events.catalogue import ENTRIES
-from shared.events.envelope import ACTOR, CASE, EVENT, SEQUENCE, SOURCE, TIME, TURN, TYPE
+from shared.events.attributes import ACTOR, CASE, EVENT, SEQUENCE, SOURCE, TIME, TURN, TYPE
 from shared.events.event import ERASED, Event, Kind
 from shared.events.spelling import Words, paths_of, picking
 from shared.postgres.pool import Connection
@@ -107,31 +107,27 @@ class _Shape(NamedTuple):
     private: int | None
 
 
+@cache
 def _shape(kind: type[Event]) -> _Shape:
     paths = paths_of(kind)
     clause = next(
         (paths.index(name) for name in ("clause", "ground_clause") if name in paths), None
     )
     due = picking(kind, "due.at", "due.clause", "due.rule") if "due.at" in paths else None
-    if "private" not in paths:
-        return _Shape(clause, due, None)
-    assert paths[-1] == "private", "the sealed part is the last, so that it can be cut off"
-    return _Shape(clause, due, len(paths) - 1)
+    return _Shape(clause, due, paths.index("private") if "private" in paths else None)
 
 
-_SHAPES: Final = {entry.model: _shape(entry.model) for entry in ENTRIES}
 _KINDS: Final = {kind: kind.value for kind in Kind}
 _NO_DUE: Final = (None, None, None)
-_AROUND_PRIVATE: Final = len(',"private":""}')
 
 
 def _shown(file: CaseFile, told: Told) -> _Shown:
     fact = told.fact
     words, said = fact.words, fact.value.decode()
-    clause, due, private = _SHAPES[fact.entry.model]
+    clause, due, private = _shape(fact.entry.model)
     sealed = words[private] if private is not None else None
     if sealed is not None:
-        said = said[: -len(sealed) - _AROUND_PRIVATE] + "}"
+        said = said.replace(f',"private":"{sealed}"', "", 1)
         sealed = ERASED if file.standing.erased else sealed
     at, due_clause, rule = due(words) if due is not None else _NO_DUE
     return words[clause] if clause is not None else None, at, due_clause, rule, said, sealed
