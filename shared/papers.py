@@ -47,6 +47,7 @@ def only_known_kinds(
         )
 
 
+@lru_cache(maxsize=1024)
 def missing_papers(
     procedure: Procedure, outside: Outside, channel: Channel, provided: frozenset[str]
 ) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from typing import Self, TypeVar
 import msgspec
 from msgspec.json import Decoder, Encoder
 from msgspec.structs import replace
-from pydantic import BaseModel
 
 S = TypeVar("S", bound="State")
 
@@ -39,22 +38,9 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return state
 
 
-def _plain(value: object) -> object:
-    """What a state keeps of the log as it came (a `Due`) is a model there, and JSON here."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    raise NotImplementedError(f"a state keeps no {type(value).__name__}")
-
-
-def _model(type_: type, value: object) -> object:
-    if issubclass(type_, BaseModel):
-        return type_.model_validate(value)
-    raise NotImplementedError(f"a state keeps no {type_.__name__}")
-
-
-_ENCODER = Encoder(enc_hook=_plain)
+_ENCODER = Encoder()
 
 
 @cache
 def _decoder(type_: type[S]) -> Decoder[S]:
-    return Decoder(type_, dec_hook=_model)
+    return Decoder(type_)

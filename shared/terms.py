@@ -17,7 +17,7 @@ from shared.events.intake import ApplicationLodged, ApplicationRegistered
 from shared.events.routing import ExecutorAssigned
 from shared.events.signing import NotificationReturned, NotificationSigned
 from shared.identifiers import Source, Step
-from shared.procedures.due import Due
+from shared.procedures.due import Due, DueRule
 from shared.state import State
 
 STEP_OF: Final[Mapping[Source, Step]] = MappingProxyType(
@@ -36,12 +36,31 @@ _OF_A_STAGE: Final = frozenset({StageOverdue, ApplicationLodged})
 _NAME_AN_EXECUTOR: Final = (Source.ROUTING, Source.EXECUTOR)
 
 
+class KeptDue(State, frozen=True):
+    """A due as a state keeps it; the law's own model of it is made again when it is asked for."""
+
+    at: datetime
+    rule: DueRule
+    calendar: str
+    clause: str
+
+    @classmethod
+    def of(cls, due: Due) -> Self:
+        """What is kept of a due: all of it."""
+        return cls(at=due.at, rule=due.rule, calendar=due.calendar, clause=due.clause)
+
+    @property
+    def due(self) -> Due:
+        """The due that was kept."""
+        return Due(at=self.at, rule=self.rule, calendar=self.calendar, clause=self.clause)
+
+
 class Term(State, frozen=True):
     """The due of one turn, and who set it."""
 
     turn: int
     set_by: Source
-    due: Due
+    kept: KeptDue
 
 
 class Terms(State, frozen=True):
@@ -58,7 +77,7 @@ class Terms(State, frozen=True):
             case StageOverdue(due=due) if fact.envelope.source is stage:
                 return self.but({"overdue": (*self.overdue, due.at)})
             case ApplicationLodged(due=due) if stage is Source.INTAKE:
-                return self._with(Term(turn=0, set_by=Source.INTAKE, due=due))
+                return self._with(Term(turn=0, set_by=Source.INTAKE, kept=KeptDue.of(due)))
             case (
                 ApplicationRegistered(due=due)
                 | ExecutorAssigned(due=due)
@@ -66,8 +85,8 @@ class Terms(State, frozen=True):
                 | NotificationReturned(due=due)
                 | NotificationSigned(due=due)
             ) if fact.entry.hands_to is stage:
-                turn = fact.envelope.turn + 1
-                return self._with(Term(turn=turn, set_by=fact.envelope.source, due=due))
+                turn, giver = fact.envelope.turn + 1, fact.envelope.source
+                return self._with(Term(turn=turn, set_by=giver, kept=KeptDue.of(due)))
             case _:
                 return self
 
@@ -83,7 +102,7 @@ class Terms(State, frozen=True):
         giver = course.path[max(turn - 1, 0)]
         for term in self.given:
             if (term.turn, term.set_by) == (turn, giver):
-                return term.due
+                return term.kept.due
         return None
 
 

@@ -9,11 +9,10 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Final, NamedTuple, Protocol
 from uuid import uuid5
 
-from asyncpg.pgproto.pgproto import UUID as Uuid  # noqa: N811 - as the database's rows have it
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -32,7 +31,7 @@ from shared.events.event import Event
 from shared.events.holder import ParkedResolved
 from shared.events.spelling import Words, spelt, words_in
 from shared.events.upcasts import UPCASTS
-from shared.identifiers import DEPARTMENT, CaseId, EventId, Source, uuid_of
+from shared.identifiers import DEPARTMENT, CaseId, EventId, Source, rare_uuid_of, uuid_of
 from shared.messaging.topics import DEPARTMENT_EVENTS
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -191,17 +190,11 @@ def _in_one_look(raw: LogRecord) -> Arrival | None:
         return None
     return Arrival(
         raw,
-        _case_id(case),
-        Place(_SOURCES[source], int(heading[SEQUENCE]), EventId(Uuid(heading[EVENT]))),
+        CaseId(uuid_of(case)),
+        Place(_SOURCES[source], int(heading[SEQUENCE]), EventId(rare_uuid_of(heading[EVENT]))),
         Telling(heading, entry, words, raw.value),
         None,
     )
-
-
-@lru_cache(maxsize=16_384)
-def _case_id(text: str) -> CaseId:
-    """Asked in each record of a case."""
-    return CaseId(Uuid(text))
 
 
 def _the_long_way(raw: LogRecord) -> Arrival:

@@ -30,7 +30,7 @@ RUN_MAX: Final = 100_000
 CASES_MAX: Final = 20_000
 """Cases of one transaction: what lies in memory."""
 POLL_MAX: Final = 500
-"""Records between two looks at whatever else the process has to do. Few: so a record is read, folded
+"""Records between two looks at whatever else the process has to do. Few: a record is read, folded
 and written as a line while it is still in the processor's cache."""
 LINES_MAX: Final = 20_000
 """Facts that are written at once: what lies in memory."""

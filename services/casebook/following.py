@@ -25,6 +25,7 @@ from shared.errors import Conflict, Unavailable
 from shared.identifiers import CaseId
 from shared.messaging.log import Log, open_log
 from shared.messaging.log import Place as Partition
+from shared.messaging.pace import rest_s
 from shared.messaging.topics import TOPICS
 from shared.observability import metrics
 from shared.postgres.faults import reachable
@@ -175,10 +176,13 @@ class Follower:
             records = await log.poll(_POLL_MS, BATCH_MAX)
             if not records:
                 continue
+            began = time.monotonic()
             await self._fold([arrival_of(record) for record in records])
             for record in records:
                 reached[record.topic, record.partition] = record.offset + 1
             self._worked = True
+            took_s = time.monotonic() - began
+            await asyncio.sleep(rest_s(len(records), BATCH_MAX, took_s))
 
     async def _look(self, log: Log, reached: dict[Partition, int]) -> None:
         """Note where the log ends; what was folded up to there is as fresh as this moment."""

@@ -1,8 +1,9 @@
 """What executor decides: whose case it is, which papers are asked for, what the result says."""
 
 import hashlib
-import json
-from typing import Literal, NamedTuple, assert_never
+from typing import Final, Literal, NamedTuple, assert_never
+
+from msgspec.json import Encoder
 
 from services.executor.commands import (
     DraftByRule,
@@ -39,6 +40,7 @@ from shared.identifiers import Role, Step
 from shared.papers import missing_papers, only_known_kinds
 from shared.procedures.outside import GroundForRefusal
 
+_CANONICAL: Final = Encoder(order="sorted")
 _GROUNDS = tuple(ground.value for ground in GroundForRefusal)
 
 
@@ -148,9 +150,7 @@ def goes_by_itself(case: ExecutorCase, known: Known) -> bool:
 
 def digest_of(notification: Notification) -> str:
     """SHA-256 of the canonical JSON: sorted names, no blanks, UTF-8."""
-    values = notification.model_dump(mode="json")
-    written = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(written.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(notification.model_dump(mode="json"))).hexdigest()
 
 
 def _drafted(

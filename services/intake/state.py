@@ -21,7 +21,7 @@ class IntakeCase(State, frozen=True):
     @property
     def registering_due(self) -> Due:
         """When the application is to be registered, as lodging it said."""
-        return self.terms.given[0].due
+        return self.terms.given[0].kept.due
 
 
 def evolve(case: IntakeCase, fact: Fact) -> IntakeCase:
@@ -30,7 +30,7 @@ def evolve(case: IntakeCase, fact: Fact) -> IntakeCase:
         {
             "course": case.course.heard(fact),
             "terms": case.terms.heard(fact, SOURCE),
-            "registered": case.registered or isinstance(fact.event, ApplicationRegistered),
+            "registered": case.registered or type(fact.event) is ApplicationRegistered,
         }
     )
 

@@ -9,7 +9,7 @@ from shared.events.routing import ExecutorAssigned
 from shared.identifiers import Source
 from shared.procedures.due import Due
 from shared.state import State
-from shared.terms import Responsible, Terms
+from shared.terms import KeptDue, Responsible, Terms
 
 SOURCE = Source.SIGNING
 
@@ -29,7 +29,7 @@ class SigningCase(State, frozen=True):
     terms: Terms = Terms()
     responsible: Responsible = Responsible()
     drafts: Mapping[int, Draft] = {}
-    drafting_due: Due | None = None
+    drafting_due: KeptDue | None = None
     """The executor's term, as the assignment set it."""
 
     @property
@@ -42,7 +42,7 @@ class SigningCase(State, frozen=True):
         """The term within which a draft that goes back is to be drawn up again."""
         if self.drafting_due is None:
             raise LookupError("a case without an executor has no term for drafting")
-        return self.drafting_due
+        return self.drafting_due.due
 
 
 def evolve(case: SigningCase, fact: Fact) -> SigningCase:
@@ -58,7 +58,7 @@ def evolve(case: SigningCase, fact: Fact) -> SigningCase:
             draft = Draft(digest=digest, drawn_up_by=fact.envelope.actor)
             changed["drafts"] = {**case.drafts, turn: draft}
         case ExecutorAssigned(due=due) if case.drafting_due is None:
-            changed["drafting_due"] = due
+            changed["drafting_due"] = KeptDue.of(due)
         case _:
             pass
     return case.but(changed)

@@ -2,11 +2,11 @@
 
 import json
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from shared.events.catalogue import BY_TYPE, Entry
 from shared.events.envelope import Envelope, Fact
-from shared.events.event import Event, Private, private_of
+from shared.events.event import Event, clear_of
 from shared.events.upcasts import UPCASTS, upcast
 
 
@@ -24,7 +24,7 @@ def encode(event: Event) -> bytes:
     Raises:
         TypeError: its private part is not sealed. That is a bug, caught before it is for ever.
     """
-    if isinstance(private_of(event), Private):
+    if clear_of(event) is not None:
         raise TypeError(f"{type(event).__name__} has a private part that is not sealed")
     return event.model_dump_json(exclude_none=True).encode()
 
@@ -69,20 +69,19 @@ def fact_of(envelope: Envelope, data: bytes) -> Fact:
     return Fact(envelope, entry, event)
 
 
-def _validated(model: type[BaseModel], data: bytes) -> Event:
+def _validated(model: type[Event], data: bytes) -> Event:
     try:
-        event = model.model_validate_json(data)
+        event: Event = model.model_validate_json(data)
     except ValidationError as error:
         raise MalformedEvent(f"{model.__name__}: {', '.join(_places(model, error))}") from None
     except OverflowError:  # an instant at the edge of the calendar, in another zone
         raise MalformedEvent(f"{model.__name__}: an instant out of range") from None
-    assert isinstance(event, Event)
-    if isinstance(private_of(event), Private):
+    if clear_of(event) is not None:
         raise MalformedEvent(f"{model.__name__}: private is not sealed")
     return event
 
 
-def _places(model: type[BaseModel], error: ValidationError) -> list[str]:
+def _places(model: type[Event], error: ValidationError) -> list[str]:
     """The fields that cannot be read. Names that the record made up itself are not repeated."""
     names = (str(item["loc"][0]) if item["loc"] else "" for item in error.errors())
     return sorted({name if name in model.model_fields else "an unknown field" for name in names})

@@ -24,7 +24,7 @@ from shared.events.attributes import (
 )
 from shared.events.catalogue import Entry
 from shared.events.event import Event, Kind
-from shared.identifiers import CaseId, EventId, Source, spelt_uuid, uuid_of
+from shared.identifiers import CaseId, EventId, Source, rare_uuid_of, uuid_of
 
 GENESIS: Final = "0" * 64
 """What the first event of a source in a case is chained to."""
@@ -182,7 +182,7 @@ def envelope_with(spelt: Spelt) -> Envelope:
         sequence, source, synthetic, time, traceparent, turn, type_,
     ) = spelt  # fmt: skip
     return Envelope(
-        EventId(spelt_uuid(event)),
+        EventId(rare_uuid_of(event)),
         type_,
         _SOURCES[source],
         CaseId(uuid_of(case)),

@@ -1,5 +1,6 @@
 """What all events have in common, and the sealed part that some of them carry."""
 
+import typing
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -62,3 +63,9 @@ def private_of(event: Event) -> Private | Sealed | None:
     """
     found: Private | Sealed | None = event.__dict__.get("private")
     return found
+
+
+def clear_of(event: Event) -> Private | None:
+    """The private part of an event if it is not sealed yet; None also of one that has none."""
+    found = private_of(event)
+    return None if found is None or type(found) is str else typing.cast(Private, found)

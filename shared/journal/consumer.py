@@ -23,6 +23,7 @@ from shared.journal.inbox import Hole, Inbox, LogIsAhead
 from shared.journal.restore import AnotherLog, check_log
 from shared.journal.surroundings import Stage
 from shared.messaging.log import Place, open_log
+from shared.messaging.pace import rest_s
 from shared.messaging.stopping import stopped
 from shared.messaging.topics import TOPICS
 from shared.observability import metrics
@@ -48,7 +49,7 @@ class Membership:
 
     group: str
     replica: str
-    batch_max: int = 500
+    batch_max: int = 1000
     parked_max: int = 100
 
 
@@ -68,6 +69,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._batch_max = membership.batch_max
         self._parked: list[float] = []
         self._committed = 0.0
+        self._rest_s = 0.0
         self._stopping = asyncio.Event()
         self._broker = KafkaBroker(
             bootstrap,
@@ -163,6 +165,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _poll(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
         """In place of the subscriber's own poll, which after an empty one sleeps as long again:
         then it hears of nothing, or else, with short polls, is busy with waiting."""
+        rest, self._rest_s = self._rest_s, 0.0
+        await asyncio.sleep(rest)
         found = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._batch_max)
         return tuple(chain.from_iterable(found.values()))
 
@@ -189,8 +193,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         else:
             return
         self.halted = None
+        took_s = time.perf_counter() - started
+        self._rest_s = rest_s(len(records), self._batch_max, took_s)
         metrics.BATCH_SIZE.observe(len(records))
-        metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
+        metrics.BATCH_SECONDS.observe(took_s)
         metrics.READ_LAG.observe(max(0.0, time.time() - records[0].timestamp / 1000))
         await self._commit()
         if len(self._parked) > self._parked_max:

@@ -254,17 +254,16 @@ class Inbox:
             _LOCK_OFFSETS, [place[0] for place in places], [place[1] for place in places]
         )
         following = {(row["topic"], row["partition"]): row["next"] for row in rows}
-        fresh = [
-            record
-            for record in records
-            if record.offset >= following[record.topic, record.partition]
-        ]
         expected = dict(following)
-        for record in fresh:
+        fresh = []
+        for record in records:
             place = (record.topic, record.partition)
-            if record.offset != expected[place]:
+            offset = record.offset
+            if offset == expected[place]:
+                expected[place] = offset + 1
+                fresh.append(record)
+            elif offset >= following[place]:
                 raise Hole(following)
-            expected[place] = record.offset + 1
         return fresh
 
     async def _move(self, connection: Connection, records: Iterable[Incoming]) -> None:

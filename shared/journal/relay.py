@@ -30,7 +30,7 @@ from shared.postgres.pool import Connection, Limits, connect
 
 _log = structlog.get_logger()
 
-ROUND_MAX: Final = 500
+ROUND_MAX: Final = 1000
 _SENT_MAX: Final = 20_000
 _ROUND_WAIT_S: Final = 10.0
 _START_WAIT_S: Final = 10.0

@@ -11,7 +11,7 @@ from shared.decider import Command, Errand, Known, Timer
 from shared.events.catalogue import entry_of
 from shared.events.codec import encode
 from shared.events.envelope import Envelope, Fact, ProcedureRef, canonical, chain_hash
-from shared.events.event import ERASED, Event, Private, private_of
+from shared.events.event import ERASED, Event, clear_of
 from shared.events.holder import ParkedResolved
 from shared.events.intake import ApplicationLodged
 from shared.identifiers import DEPARTMENT, CaseId, EventId, Source, new_id
@@ -150,9 +150,7 @@ class Work:
         Raises Unavailable when the keys cannot be had.
         """
         sealed = {
-            draft.row.case_id
-            for draft in self._drafts
-            if isinstance(private_of(draft.event), Private)
+            draft.row.case_id for draft in self._drafts if clear_of(draft.event) is not None
         } - self.keys.keys()
         if sealed:
             assert vault is not None, "a stage that tells private things needs the vault"
@@ -200,8 +198,8 @@ class Work:
         else:
             office, synthetic, procedure = origin.office, origin.synthetic, "department"
         entry = entry_of(event, self._source)
-        private = private_of(event)
-        if isinstance(private, Private):
+        private = clear_of(event)
+        if private is not None:
             plain_of(private)  # too much of it is refused here, where one case alone is undone
         envelope = Envelope(
             event_id=EventId(new_id()),
@@ -259,8 +257,8 @@ class Work:
 
     def _journal_row(self, draft: _Draft) -> JournalRow:
         envelope, event, row = draft.envelope, draft.event, draft.row
-        private = private_of(event)
-        if isinstance(private, Private):
+        private = clear_of(event)
+        if private is not None:
             key = self.keys.get(row.case_id)
             block = (
                 ERASED

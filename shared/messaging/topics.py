@@ -1,12 +1,13 @@
 """The declared list of topics (D13). Nothing else creates one, and no broker does by itself."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
+from struct import Struct
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
-from aiokafka.partitioner import murmur2
 
 from shared.errors import Unavailable
 from shared.identifiers import DEPARTMENT, CaseId
@@ -15,6 +16,11 @@ CASE_EVENTS: Final = "case-events"
 DEPARTMENT_EVENTS: Final = "department-events"
 _SET_UP_WAIT_S: Final = 60.0
 _COPIES: Final = 3
+_WORDS: Final = Struct("<9I")
+"""A case id as text is 36 bytes."""
+_SEED: Final = 0x9747B28C
+_M: Final = 0x5BD1E995
+_32_BITS: Final = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +47,21 @@ def place_of(case_id: CaseId) -> tuple[str, int]:
     """Where a case's facts lie: by the hash that every Kafka client takes of the key."""
     if case_id == DEPARTMENT:
         return DEPARTMENT_EVENTS, 0
-    hashed = murmur2(str(case_id).encode()) & 0x7FFFFFFF
+    hashed = _murmur2(_WORDS.unpack(str(case_id).encode())) & 0x7FFFFFFF
     return CASE_EVENTS, hashed % _BY_NAME[CASE_EVENTS].partitions
+
+
+def _murmur2(words: Iterable[int]) -> int:
+    """The hash that Kafka takes of a key of so many whole words, as every key of ours is.
+
+    The client library's own goes byte by byte, which is three times the work.
+    """
+    hashed = _SEED ^ _WORDS.size
+    for word in words:
+        mixed = word * _M & _32_BITS
+        hashed = hashed * _M & _32_BITS ^ (mixed ^ mixed >> 24) * _M & _32_BITS
+    hashed = (hashed ^ hashed >> 13) * _M & _32_BITS
+    return hashed ^ hashed >> 15
 
 
 def partitions_of(topic: str) -> range:
