@@ -10,7 +10,7 @@ from typing import Annotated, NewType
 from uuid import UUID
 
 import uuid_utils
-from asyncpg.pgproto.pgproto import UUID as DriverUUID  # noqa: N811 - a class, in capitals
+from asyncpg.pgproto import pgproto
 from pydantic import StringConstraints
 
 CaseId = NewType("CaseId", UUID)
@@ -84,17 +84,17 @@ def uuid_of(text: str) -> UUID:
     Raises:
         ValueError: it is none.
     """
-    return DriverUUID(text)
+    return pgproto.UUID(text)
 
 
 def rare_uuid_of(text: str) -> UUID:
     """The same of a text that is met once, as an event's: it pushes none out that are met often."""
-    return DriverUUID(text)
+    return pgproto.UUID(text)
 
 
 def new_id() -> UUID:
     """A UUIDv7: unique, and ordered by the millisecond it was made in."""
-    return DriverUUID(uuid_utils.uuid7().bytes)
+    return pgproto.UUID(uuid_utils.uuid7().bytes)
 
 
 def registration_number(case_id: UUID, prefix: str, year: int) -> str:

@@ -9,7 +9,7 @@ from services.casebook.arrivals import arrival_of
 from services.casebook.evidence import Finding, Findings, Flaw, LogRecord
 from shared.identifiers import Source
 from shared.messaging.log import Place
-from shared.messaging.records import taken_apart
+from shared.messaging.records import Incoming
 from shared.postgres.pool import Connection
 
 CASEBOOK: Final = "casebook"
@@ -99,4 +99,4 @@ def _event_in(record: LogRecord, schema: str) -> UUID | None:
         place = arrival_of(record).place
         return None if place is None else place.event_id
     parts = (record.topic, record.partition, record.offset)
-    return taken_apart(*parts, record.key, record.headers, record.value).event_id
+    return Incoming(*parts, record.key, record.headers, record.value).event_id

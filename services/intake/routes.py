@@ -2,11 +2,12 @@
 
 import json
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
+from msgspec.json import Encoder
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from services.intake.commands import (
@@ -43,6 +44,8 @@ OfficeSpecialist = Annotated[Caller, caller(Role.OFFICE_SPECIALIST)]
 Operator = Annotated[Caller, caller(Role.OPERATOR)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)]
 BATCH_MAX = 500
+_CANONICAL: Final = Encoder(order="sorted")
+"""By the same bytes a repeat is known, whatever the order of its names."""
 
 
 class _Body(BaseModel):
@@ -151,8 +154,7 @@ async def lodge_batch(
         except ValidationError as error:
             answers.append(_invalid(error))
             continue
-        body = json.dumps(given, sort_keys=True, separators=(",", ":")).encode()
-        origin = origin_of(request, specialist, item.key, body)
+        origin = origin_of(request, specialist, item.key, _CANONICAL.encode(given))
         lodgings.append(Lodging(item.application, specialist, origin))
         answers.append(None)
     told = iter(await lodge(shell, lodgings))

@@ -122,16 +122,16 @@ class Inbox:
         return batch.faults
 
     def _is_from_here(self, record: Incoming) -> bool:
-        envelope = record.envelope
-        return envelope is not None and self._relay.knows_again(envelope.event_id)
+        claimed = record.claimed_id
+        return claimed is not None and self._relay.knows_again(claimed)
 
     def read(self, batch: Batch, record: Incoming, blamed: str | None = None) -> None:
         """Read one record into the batch. Never raises on what the record is."""
         if record.case_id == NOBODY:
             self._set_aside(batch, None, record, record.fault or "no case")
             return
-        row = batch.work.cases[record.case_id]
-        verdict = None if record.envelope is None else verdict_of(row, record.envelope)
+        row, envelope = batch.work.cases[record.case_id], record.envelope
+        verdict = None if envelope is None else verdict_of(row, envelope)
         if is_skipped(row.seen, record.event_id, record.partition, record.offset):
             self._pass_over(batch, row)
         elif verdict is Verdict.SKIP:

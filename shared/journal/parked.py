@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.identifiers import CaseId
-from shared.messaging.records import Incoming, headers_from_text, taken_apart
+from shared.messaging.records import Incoming, headers_from_text
 from shared.postgres.pool import Connection
 
 _LOAD: Final = """
@@ -54,7 +54,7 @@ async def load_parked(
     if not case_ids:
         return found
     for row in await connection.fetch(_LOAD, case_ids):
-        record = taken_apart(
+        record = Incoming(
             row["topic"],
             row["partition"],
             row["offset"],

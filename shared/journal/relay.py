@@ -19,7 +19,6 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from shared.errors import Unavailable
-from shared.identifiers import EventId
 from shared.journal.publication import Publications, Published
 from shared.journal.rows import Position, lock_class
 from shared.journal.sending import send_round, start_producer, stop_producer
@@ -89,7 +88,7 @@ class Relay:
         """Position and time of the lowest row of the outbox, as last seen."""
         self._moved_at = time.monotonic()
         """When the outbox was last seen to be empty or to have another lowest row."""
-        self._sent: dict[EventId, bool] = {}
+        self._sent: dict[bytes, bool] = {}
         """The last events that this process sent and nobody has read back, the oldest first."""
         self._leads = False
         self._recorded = False
@@ -116,13 +115,13 @@ class Relay:
             self._recorded = True
             self._stirred.set()
 
-    def knows_again(self, event_id: EventId) -> bool:
-        """Whether this process itself put an event of its journal into the log; says so once.
+    def knows_again(self, claimed_id: bytes) -> bool:
+        """Whether this process itself put the event of this id into the log; says so once.
 
         Who reads the event back for the first time need not look at its case, which has applied
         it long since. Who reads it again does look: the database may be an older one by then.
         """
-        return self._sent.pop(event_id, False)
+        return self._sent.pop(claimed_id, False)
 
     async def published(self, position: Position, wait_s: float) -> Published | None:
         """Where the event at `position` went; None when the log took longer than `wait_s`."""
@@ -210,7 +209,7 @@ class Relay:
 
     def _remember(self, rows: Sequence[asyncpg.Record]) -> None:
         for row in rows:
-            self._sent[EventId(row["event_id"])] = True
+            self._sent[str(row["event_id"]).encode()] = True
         while len(self._sent) > _SENT_MAX:
             del self._sent[next(iter(self._sent))]
 

@@ -44,7 +44,8 @@ MIGRATIONS: Final = files("shared.journal") / "migrations"
 VERSION: Final = "1.0.0"
 _AGAIN_S: Final = 1.0
 _RECHECK_S: Final = 5.0
-_GARBAGE_THRESHOLD: Final = 50_000
+_GARBAGE_THRESHOLDS: Final = (200_000, 20, 50)
+"""The first is above what one batch has alive at once: little is left to look at after it."""
 """Reading makes many short-lived objects and few cycles; Python's own 700 costs it dearly."""
 
 
@@ -145,7 +146,7 @@ class Runner:
         await shell.consumer.start()
         self.shell = shell
         gc.freeze()
-        gc.set_threshold(_GARBAGE_THRESHOLD, 20, 50)
+        gc.set_threshold(*_GARBAGE_THRESHOLDS)
         _log.info("ready", stage=stage.source.value)
         await asyncio.Event().wait()
 

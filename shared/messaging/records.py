@@ -3,7 +3,9 @@
 import base64
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
@@ -16,25 +18,49 @@ NOBODY = CaseId(UUID(int=0))
 """Stands for the case of a record whose key is no case id: there is nothing to set aside."""
 UNKNOWN_TYPE = "unknown type"
 """How the fault of a record begins that a newer build may be able to read."""
+_ID: Final = "ce_id"
 
 
 @dataclass(slots=True)
 class Incoming:
     """A record with the fact it holds, or the fault that keeps it from being one.
 
-    What its event says is read when it is first asked for: of most repeats nobody asks.
+    It is taken apart only as far as somebody asks: of one that this process sent itself nobody
+    asks anything, and of most repeats nobody asks what the event says.
     """
 
     topic: str
     partition: int
     offset: int
-    case_id: CaseId
-    envelope: Envelope | None
-    """Also of a record whose event cannot be read: its place in the case is known then."""
-    headers: tuple[tuple[str, bytes | None], ...]
-    data: bytes
+    key: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    value: bytes | None
+    _case_id: CaseId | None = None
+    _envelope: Envelope | None = None
     _found: Fact | str | None = None
     """The fact, or the fault; None while nobody has asked."""
+
+    @property
+    def claimed_id(self) -> bytes | None:
+        """The event's id as the headers have it, checked by nobody."""
+        for name, value in self.headers:
+            if name == _ID:
+                return value
+        return None
+
+    @property
+    def case_id(self) -> CaseId:
+        """The case that the key names, or NOBODY."""
+        if self._case_id is None:
+            self._case_id = _case(self.key)
+        return self._case_id
+
+    @property
+    def envelope(self) -> Envelope | None:
+        """Also of a record whose event cannot be read: its place in the case is known then."""
+        if self._envelope is None and self._found is None:
+            self._look()
+        return self._envelope
 
     @property
     def fact(self) -> Fact | None:
@@ -48,14 +74,31 @@ class Incoming:
         found = self._read()
         return found if isinstance(found, str) else None
 
+    def _look(self) -> None:
+        try:
+            envelope = envelope_of(self.headers)
+            if envelope.case_id != self.case_id:
+                raise MalformedEnvelope("the key is not the case of the envelope")
+            self._envelope = envelope
+            if not self.value:  # null and empty are one: a record that stands aside keeps no null
+                raise MalformedEvent("the record has no value")
+        except Exception as error:  # noqa: BLE001 - whatever a record is, the batch goes on (D7)
+            self._found = _fault(error)
+
     def _read(self) -> Fact | str:
+        envelope = self.envelope
         if self._found is None:
-            assert self.envelope is not None, "who has no envelope has a fault"
+            assert envelope is not None, "who has no envelope has a fault"
             try:
-                self._found = fact_of(self.envelope, self.data)
-            except Exception as error:  # noqa: BLE001 - whatever a record is, the batch goes on (D7)
+                self._found = fact_of(envelope, self.data)
+            except Exception as error:  # noqa: BLE001 - see above
                 self._found = _fault(error)
         return self._found
+
+    @property
+    def data(self) -> bytes:
+        """What the event says, as it came."""
+        return self.value or b""
 
     @property
     def event_id(self) -> UUID | None:
@@ -74,39 +117,15 @@ class Incoming:
 
 
 def incoming(record: ConsumerRecord) -> Incoming:
-    """Take a record apart. Its key names the case; an envelope of another case is a fault."""
-    return taken_apart(
+    """A record as the client gives it; its key names the case."""
+    return Incoming(
         record.topic,
         record.partition,
         record.offset,
         record.key,
-        tuple(record.headers),
+        record.headers,
         record.value,
     )
-
-
-def taken_apart(
-    topic: str,
-    partition: int,
-    offset: int,
-    key: bytes | None,
-    headers: tuple[tuple[str, bytes | None], ...],
-    value: bytes | None,
-) -> Incoming:
-    """As `incoming`, from the pieces: how a record that was set aside is read again."""
-    case_id = _case(key)
-    envelope: Envelope | None = None
-    fault: str | None = None
-    try:
-        envelope = envelope_of(headers)
-        if envelope.case_id != case_id:
-            envelope = None
-            raise MalformedEnvelope("the key is not the case of the envelope")
-        if not value:  # null and empty are one: a record that stands aside keeps no null
-            raise MalformedEvent("the record has no value")
-    except Exception as error:  # noqa: BLE001 - whatever a record is, the batch goes on (D7)
-        fault = _fault(error)
-    return Incoming(topic, partition, offset, case_id, envelope, headers, value or b"", fault)
 
 
 def _fault(error: Exception) -> str:

@@ -132,7 +132,7 @@ def due_after(
     else:
         event_day = start.astimezone(zone).date()
         at, rule = calendar.last_instant(event_day, limit.amount, zone, counting)
-    return Due(at=at, rule=rule, calendar=calendar.version, clause=clause)
+    return Due.model_construct(at=at, rule=rule, calendar=calendar.version, clause=clause)
 
 
 def _end_of_day(day: date, zone: ZoneInfo, closes: time | None) -> datetime:

@@ -19,7 +19,7 @@ from shared.events.envelope import (
     from_headers,
     to_headers,
 )
-from shared.messaging.records import Incoming, taken_apart
+from shared.messaging.records import Incoming
 from tests.contracts.test_envelope import FULL
 
 SAMPLES = {
@@ -139,7 +139,7 @@ def test_any_record_is_a_fact_or_says_why_not(
     owner = BY_TYPE[type_].owner.value.encode()
     own = {"ce_type": type_.encode(), "ce_source": owner}
     retyped = [(name, own.get(name, value)) for name, value in headers]
-    found = taken_apart("case-events", 3, 7, key, tuple(retyped), data)
+    found = Incoming("case-events", 3, 7, key, tuple(retyped), data)
     assert isinstance(found, Incoming)
     assert (found.fact is None) is (found.fault is not None)
     if found.fault is not None:
