@@ -24,7 +24,7 @@ CREATE TABLE cases (
     standing text    NOT NULL,          -- JSON: the folded case, see standing.py
     parked   text,                      -- why the case is set aside; NULL: it flows
     waits    integer NOT NULL CHECK (waits >= 0)   -- records that wait for a missing one
-) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02);
+) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.5);
 -- Nobody asks for these by their values; sampling and sorting such texts is most of an ANALYZE.
 ALTER TABLE cases ALTER seen SET STATISTICS 0, ALTER standing SET STATISTICS 0;
 
@@ -99,7 +99,7 @@ CREATE TABLE status (
     "offset"             bigint      NOT NULL,
     CHECK ((step IS NULL) = (ended_at IS NOT NULL)),
     CHECK ((ended_at IS NULL) = (state NOT IN ('issued', 'withdrawn', 'rejected')))
-) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02);
+) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.5);
 -- Queues: the open cases of an office at a stage, the most urgent first.
 CREATE INDEX status_queue ON status (office, stage, due_at, case_id) WHERE ended_at IS NULL;
 CREATE INDEX status_queue_of_executor ON status (executor, due_at, case_id)
@@ -133,7 +133,7 @@ CREATE TABLE timeline (
     partition   smallint    NOT NULL,
     "offset"    bigint      NOT NULL,
     PRIMARY KEY (case_id, source, sequence)
-);
+) WITH (autovacuum_analyze_scale_factor = 0.5);
 ALTER TABLE timeline ALTER said SET STATISTICS 0, ALTER sealed SET STATISTICS 0;
 
 -- The staff directory, from the department's own facts.
@@ -180,4 +180,4 @@ CREATE TABLE changes (
     topic      text        NOT NULL,
     partition  smallint    NOT NULL,
     "offset"   bigint      NOT NULL
-);
+) WITH (autovacuum_analyze_scale_factor = 0.5);
