@@ -20,12 +20,16 @@ _NOTE: Final = """
 INSERT INTO names (case_id) SELECT unnest($1::uuid[]) ON CONFLICT (case_id) DO NOTHING
 """
 _FORGET: Final = "DELETE FROM names WHERE case_id = ANY ($1::uuid[])"
+# OFFSET 0 keeps the planner from joining all of both tables while its statistics are old.
 _UNREAD: Final = """
 SELECT unread.case_id, status.office, lodged.event_id, lodged.type, lodged.sealed
 FROM (SELECT case_id FROM names WHERE words IS NULL ORDER BY case_id LIMIT $1) AS unread
-JOIN status ON status.case_id = unread.case_id
-JOIN timeline AS lodged ON lodged.case_id = unread.case_id AND lodged.source = 'intake'
- AND lodged.type LIKE 'qyzmet.intake.application-lodged.%'
+CROSS JOIN LATERAL (SELECT office FROM status WHERE case_id = unread.case_id OFFSET 0) AS status
+CROSS JOIN LATERAL (
+    SELECT event_id, type, sealed, sequence FROM timeline
+    WHERE case_id = unread.case_id AND source = 'intake'
+      AND type LIKE 'qyzmet.intake.application-lodged.%' OFFSET 0
+) AS lodged
 ORDER BY unread.case_id, lodged.sequence
 """
 # Only what is still there: a case erased meanwhile has no row, and gets none.
