@@ -1,4 +1,4 @@
-"""The driver's UUIDs stand for Python's everywhere (ADR 0029)."""
+"""The driver's UUIDs stand for Python's everywhere (ADR 0032)."""
 
 from uuid import UUID
 

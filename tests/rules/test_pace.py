@@ -1,4 +1,4 @@
-"""When a reader rests (ADR 0029)."""
+"""When a reader rests (ADR 0032)."""
 
 import pytest
 
