@@ -64,7 +64,7 @@ class ServiceSettings(BaseSettings):
     pool_max: int = Field(default=10, ge=1)
     body_bytes_max: int = Field(default=2 * 1024 * 1024, ge=1_024)
     batch_body_bytes_max: int = Field(default=16 * 1024 * 1024, ge=1_024)
-    batch_max: int = Field(default=1000, ge=1)
+    batch_max: int = Field(default=2000, ge=1)
     """Records of the log in one transaction."""
     publish_wait_s: float = Field(default=5.0, gt=0)
     """How long an answer waits for Kafka's acknowledgement before it is 202 (D2)."""

@@ -17,7 +17,7 @@ from joserfc.jwk import KeySet, OKPKey
 
 from deploy.local.ports import free_ports
 from services.casebook import offsets
-from services.casebook.arrivals import Arrival, arrival_of, raw_of
+from services.casebook.arrivals import Arrival, arrival_of
 from services.casebook.following import Follower, Source
 from services.casebook.schemas import MIGRATIONS
 from services.casebook.settings import Settings
@@ -189,7 +189,7 @@ async def _last_records(bootstrap: str) -> list[Arrival]:
         log.seek({at: max(end - 1, 0) for at, end in ends.items()})
         found: list[Arrival] = []
         while len(found) < sum(1 for end in ends.values() if end):
-            found += [arrival_of(raw_of(record)) for record in await log.poll(100, 100)]
+            found += [arrival_of(record) for record in await log.poll(100, 100)]
         return found
 
 

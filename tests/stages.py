@@ -7,6 +7,7 @@ a site begins at the end that the log had when it was made, as if nothing had be
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -23,7 +24,7 @@ from services.routing.decider import DECIDER as ROUTING
 from services.routing.decider import DEPARTMENT_DECIDER
 from services.signing.decider import DECIDER as SIGNING
 from shared.events.intake import Applicant, Document
-from shared.identifiers import CaseId, Channel, Role, Source, new_id
+from shared.identifiers import CaseId, Channel, Role, Source, Step, new_id
 from shared.journal.desk import Desk, Wish
 from shared.journal.inbox import Inbox
 from shared.journal.relay import Relay
@@ -41,7 +42,7 @@ from shared.postgres.pool import Limits, Pool, open_pool
 from shared.privacy.keys import Vault
 from shared.privacy.master import MasterKeys
 from shared.procedures.catalogue import load_catalogue
-from tests.facts import DepartmentFacts, Written, publish
+from tests.facts import CaseFacts, DepartmentFacts, Written, publish
 from tests.running import TOPIC_NAMES, Running
 
 DECIDERS: Final[Mapping[Source, AnyDecider]] = {
@@ -50,6 +51,8 @@ DECIDERS: Final[Mapping[Source, AnyDecider]] = {
 MASTER: Final = MasterKeys({1: b"m" * 32}, current=1)
 LOOKUP_KEY: Final = b"l" * 32
 EDITION: Final = "2016-08-25"
+KEY: Final = "a" * 64
+BODY: Final = "1" * 64
 LIMITS: Final = Limits(connections_min=0, connections_max=12, whole_tables=False)
 TABLES: Final = (
     "journal",
@@ -276,3 +279,30 @@ async def unread(site: Site, stage: Running, records: Sequence[Written]) -> list
     """Put these into the log, and take from it all that the stage has not read."""
     await site.tell(records)
     return await stage.unread()
+
+
+async def with_staff(site: Site, source: Source, **options: Any) -> Running:
+    """A stage that knows the staff of one office."""
+    await site.tell(staff())
+    stage = await site.start(source, **options)
+    await stage.read()
+    return stage
+
+
+def registered_case() -> CaseFacts:
+    """A case that routing assigns by itself as soon as it has read both facts."""
+    case = CaseFacts(by_rule=(Step.ASSIGN,))
+    case.lodged()
+    case.registered()
+    return case
+
+
+def keyed(wish: Wish, key: str = KEY, body: str = BODY) -> Wish:
+    """The same wish under a client's key."""
+    return replace(wish, origin=replace(wish.origin, idempotency_key=f"{key}:{body}"))
+
+
+async def rows_in(stage: Running, table: str = "journal") -> int:
+    """How many rows one of a stage's tables has."""
+    found: int = await stage.pool.fetchval(f"SELECT count(*) FROM {table}")
+    return found

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.contracts.events import Schema
+from shared.events.attributes import NEEDED, OPTIONAL
 from shared.events.catalogue import BY_TYPE, Entry
-from shared.events.envelope import NEEDED, OPTIONAL
 from shared.events.upcasts import UPCASTS, newest
 from shared.identifiers import Source
 from shared.messaging.topics import CASE_EVENTS, DEPARTMENT_EVENTS, SETTINGS, partitions_of

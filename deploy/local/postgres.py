@@ -35,6 +35,7 @@ SETTINGS: Mapping[str, str] = {
     "max_locks_per_transaction": "256",
     "idle_in_transaction_session_timeout": "15s",
     "wal_compression": "on",
+    "random_page_cost": "1.1",  # no disk that turns
     "max_wal_size": "2GB",
     "fsync": "on",
     "synchronous_commit": "on",

@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from services.casebook.arrivals import Arrival, Fault, Place
+from services.casebook.arrivals import Arrival, Fault, Place, Telling
 from services.casebook.standing import Standing
-from shared.events.envelope import Fact
 from shared.events.holder import ParkedResolved
 from shared.identifiers import CaseId, Source
 from shared.messaging.reading import (
@@ -28,13 +27,12 @@ from shared.messaging.reading import (
 
 WAITING_MAX: Final = 500
 """Records of one case that may wait for missing ones; one more parks the case."""
-_SOURCES: Final = frozenset(source.value for source in Source)
 
 
 class Told(NamedTuple):
     """A fact that was applied: the `place`-th of its case, with the record at `effective`."""
 
-    fact: Fact
+    fact: Telling
     arrival: Arrival
     place: int
     effective: int
@@ -91,11 +89,11 @@ class CaseFile:
 def admit(file: CaseFile, arrival: Arrival) -> None:
     """Take in one record of the case."""
     file.at = arrival.raw.offset
-    if file.flows:
+    if file.parked is None:
         _take(file, arrival)
     elif not _is_repeated(file, arrival):
         file.queue.append(arrival)
-        file.last = arrival.raw.place
+        file.last = arrival.at
         if arrival.resolves is not None:
             retry(file, arrival)
 
@@ -139,8 +137,9 @@ def _take(file: CaseFile, arrival: Arrival) -> None:
         return
     match verdict:
         case Verdict.APPLY:
-            _apply(file, arrival, fact)
-            _wake(file, place.source)
+            _apply(file, arrival, fact, place)
+            if file.waiting:
+                _wake(file, place.source)
         case Verdict.WAIT:
             _wait(file, arrival, place)
         case Verdict.CONTRADICTION:
@@ -154,28 +153,29 @@ def _is_repeated(file: CaseFile, arrival: Arrival) -> bool:
     return judge(file.seen, *arrival.place) is Verdict.SKIP
 
 
-def _apply(file: CaseFile, arrival: Arrival, fact: Fact) -> None:
+def _apply(file: CaseFile, arrival: Arrival, fact: Telling, place: Place) -> None:
     try:
         file.standing.hear(fact)
     except Exception as error:  # noqa: BLE001 -- a bug in a fold parks the case, not the stream
         _park(file, arrival, Fault.UNFOLDABLE.saying(type(error).__name__))
         return
-    file.last = arrival.raw.place
-    file.seen = applied(file.seen, fact.envelope.source, fact.envelope.event_id)
+    raw = arrival.raw
+    file.last = (raw.topic, raw.partition, raw.offset)
+    file.stands = (raw.partition, raw.offset, file.at)
+    file.seen = applied(file.seen, place.source, place.event_id)
     file.places = places_taken(file.seen) if file.places is None else file.places + 1
     file.told.append(Told(fact, arrival, file.places, file.at))
-    file.stands = (*arrival.position, file.at)
-    if arrival.resolves is not None:
-        _go_on_without(file, arrival.resolves)
+    if (word := arrival.resolves) is not None:
+        _go_on_without(file, word)
 
 
 def _wake(file: CaseFile, source: Source) -> None:
     """Apply what waited for the place that was just taken."""
     while file.waiting and file.flows:
         following = file.waiting.pop((source, last_sequence(file.seen, source) + 1), None)
-        if following is None or following.fact is None:
+        if following is None or following.fact is None or following.place is None:
             return
-        _apply(file, following, following.fact)
+        _apply(file, following, following.fact, following.place)
 
 
 def _wait(file: CaseFile, arrival: Arrival, place: Place) -> None:
@@ -206,22 +206,23 @@ def _remember_skipped(file: CaseFile, word: ParkedResolved) -> None:
 
 def _is_skipped(file: CaseFile, arrival: Arrival) -> bool:
     """By its event; by its position when who skipped it could not read it."""
-    if file.seen.keys() <= _SOURCES:
-        return False
     event_id = arrival.place.event_id if arrival.place is not None else None
-    return any(is_skipped(file.seen, each, *arrival.position) for each in (event_id, None))
+    partition, offset = arrival.position
+    return is_skipped(file.seen, event_id, partition, offset) or is_skipped(
+        file.seen, None, partition, offset
+    )
 
 
 def _pass_over(file: CaseFile, arrival: Arrival) -> None:
     """Leave a record out; its place counts as told, and so do those before it (D7)."""
-    file.last = arrival.raw.place
+    file.last = arrival.at
     if arrival.place is not None:
         file.seen, file.places = passed_over(file.seen, *arrival.place), None
         _wake(file, arrival.place.source)
 
 
 def _park(file: CaseFile, arrival: Arrival, reason: str) -> None:
-    file.parked, file.last = reason, arrival.raw.place
+    file.parked, file.last = reason, arrival.at
     file.queue.append(arrival)
     file.parked_since = file.at
     file.setbacks[file.at] = Setback(file.at, None, reason)

@@ -9,17 +9,35 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Final, NamedTuple, Protocol
 from uuid import uuid5
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from shared.events import codec
-from shared.events.envelope import Envelope, Fact, MalformedEnvelope, envelope_of
+from shared.events.attributes import CASE, EVENT, SEQUENCE, SOURCE, TYPE, Spelt, spelt_in
+from shared.events.catalogue import BY_TYPE, Entry
+from shared.events.envelope import (
+    Envelope,
+    Fact,
+    MalformedEnvelope,
+    envelope_of,
+    envelope_with,
+    spelt_of,
+)
+from shared.events.event import Event
 from shared.events.holder import ParkedResolved
-from shared.identifiers import DEPARTMENT, CaseId, EventId, Source, uuid_of
+from shared.events.spelling import Words, spelt, words_in
+from shared.events.upcasts import UPCASTS
+from shared.identifiers import DEPARTMENT, CaseId, EventId, Source, rare_uuid_of, uuid_of
 from shared.messaging.topics import DEPARTMENT_EVENTS
 
 Headers = Sequence[tuple[str, bytes | None]]
 
+_SOURCES: Final = {source.value: source for source in Source}
+_DEPARTMENT: Final = str(DEPARTMENT)
 _UNPRINTABLE: Final = re.compile(r"[^a-zA-Z0-9 ._:,'(){}@/\-]")
 _DETAIL_MAX: Final = 200
 
@@ -68,30 +86,59 @@ class LogRecord(Protocol):
     def headers(self) -> Headers: ...
 
 
-class Raw(NamedTuple):
-    """A record exactly as it came. `logged_at` is when the broker appended it."""
+class Raw(Struct, frozen=True, gc=False):
+    """A record that stood aside, exactly as it came."""
 
     topic: str
     partition: int
     offset: int
-    logged_at: datetime
+    timestamp: int
+    """When the broker appended it, in milliseconds."""
     key: bytes | None
     headers: Headers
     value: bytes | None
 
+
+def logged_at(record: LogRecord) -> datetime:
+    """When the broker appended a record."""
+    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+
+
+class Telling(Struct, dict=True):
+    """A fact of the log, by its words: what casebook folds. Models of it are made when asked for.
+
+    `heading` is its envelope in words, `words` are those of its event (`shared.events.spelling`),
+    and `value` is the event as this build writes it: mostly, but not always, as it came.
+    """
+
+    heading: Spelt
+    entry: Entry
+    words: Words
+    value: bytes
+
+    @cached_property
+    def envelope(self) -> Envelope:
+        """The envelope as a model."""
+        return envelope_with(self.heading)
+
+    @cached_property
+    def event(self) -> Event:
+        """What it says, as a model."""
+        return codec.decode(self.entry.type, self.value)[1]
+
     @property
-    def place(self) -> tuple[str, int, int]:
-        """Topic, partition, offset."""
-        return self.topic, self.partition, self.offset
+    def fact(self) -> Fact:
+        """Both, as the stages fold them."""
+        return Fact(self.envelope, self.entry, self.event)
 
 
-class Arrival(NamedTuple):
+class Arrival(Struct, frozen=True):
     """A record with what could be read of it: a fact, or a fault."""
 
-    raw: Raw
+    raw: LogRecord
     case_id: CaseId
     place: Place | None
-    fact: Fact | None
+    fact: Telling | None
     fault: str | None
 
     @property
@@ -100,37 +147,67 @@ class Arrival(NamedTuple):
         return self.raw.partition, self.raw.offset
 
     @property
+    def at(self) -> tuple[str, int, int]:
+        """Topic, partition, offset."""
+        return self.raw.topic, self.raw.partition, self.raw.offset
+
+    @property
     def resolves(self) -> ParkedResolved | None:
         """The operator's word about a parked record, when that is what it is."""
-        event = self.fact.event if self.fact is not None else None
+        if self.fact is None or self.fact.entry.model is not ParkedResolved:
+            return None
+        event = self.fact.event
         return event if isinstance(event, ParkedResolved) else None
 
     def failing(self, fault: str) -> "Arrival":
         """The same record, found to be at fault later than at reading."""
-        return self._replace(fact=None, fault=fault)
+        return replace(self, fact=None, fault=fault)
 
 
-def raw_of(record: LogRecord) -> Raw:
-    """A record off the log."""
-    return Raw(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        logged_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
-        key=record.key,
-        headers=record.headers,
-        value=record.value,
+def arrival_of(raw: LogRecord) -> Arrival:
+    """Read a record; never raises, whatever it holds."""
+    return _in_one_look(raw) or _the_long_way(raw)
+
+
+def _in_one_look(raw: LogRecord) -> Arrival | None:
+    """A record that is written as we write them; None of any other, good or bad."""
+    heading = spelt_in(raw.headers)
+    if heading is None or raw.value is None:
+        return None
+    type_, case, source = heading[TYPE], heading[CASE], heading[SOURCE]
+    entry = BY_TYPE.get(type_)
+    if (
+        entry is None
+        or type_ in UPCASTS
+        or entry.owner != source
+        or raw.key != case.encode()
+        or entry.department is not (case == _DEPARTMENT)
+        or entry.department is not (raw.topic == DEPARTMENT_EVENTS)
+    ):
+        return None
+    words = spelt(entry.model, raw.value)
+    if words is None:
+        return None
+    return Arrival(
+        raw,
+        CaseId(uuid_of(case)),
+        Place(_SOURCES[source], int(heading[SEQUENCE]), EventId(rare_uuid_of(heading[EVENT]))),
+        Telling(heading, entry, words, raw.value),
+        None,
     )
 
 
-def arrival_of(raw: Raw) -> Arrival:
-    """Read a record; never raises, whatever it holds."""
+def _the_long_way(raw: LogRecord) -> Arrival:
+    """Any record, by the models, which name what is wrong."""
     case_id = case_of(raw)
     envelope: Envelope | None = None
     try:
         envelope = envelope_of(raw.headers)
         fact = codec.fact_of(envelope, _value_of(raw))
         _check_address(raw, case_id, fact)
+        told = Telling(
+            spelt_of(envelope), fact.entry, words_in(fact.event), codec.encode(fact.event)
+        )
     except codec.UnknownType as error:
         fault = Fault.UNKNOWN_TYPE.saying(str(error))
     except (MalformedEnvelope, codec.MalformedEvent) as error:
@@ -138,7 +215,7 @@ def arrival_of(raw: Raw) -> Arrival:
     except Exception as error:  # noqa: BLE001 -- the log may hold anything; it must park, not stop
         fault = Fault.MALFORMED.saying(type(error).__name__)
     else:
-        return Arrival(raw, case_id, _place(envelope), fact, None)
+        return Arrival(raw, case_id, _place(envelope), told, None)
     return Arrival(raw, case_id, _place(envelope), None, fault)
 
 
@@ -160,7 +237,7 @@ def unpack_headers(packed: bytes) -> Headers:
     ]
 
 
-def case_of(raw: "Raw | LogRecord") -> CaseId:
+def case_of(raw: LogRecord) -> CaseId:
     """The case a record belongs to: its key. One without a case parks as a case of its own."""
     try:
         return CaseId(uuid_of((raw.key or b"").decode("ascii")))
@@ -168,13 +245,13 @@ def case_of(raw: "Raw | LogRecord") -> CaseId:
         return CaseId(uuid5(DEPARTMENT, f"{raw.topic}:{raw.partition}:{raw.offset}"))
 
 
-def _value_of(raw: Raw) -> bytes:
+def _value_of(raw: LogRecord) -> bytes:
     if raw.value is None:
         raise codec.MalformedEvent("the record has no value")
     return raw.value
 
 
-def _check_address(raw: Raw, case_id: CaseId, fact: Fact) -> None:
+def _check_address(raw: LogRecord, case_id: CaseId, fact: Fact) -> None:
     """A fact stands under its case's key, and in the topic of its kind."""
     if fact.envelope.case_id != case_id:
         raise codec.MalformedEvent("the key is not the case of the envelope")

@@ -6,7 +6,15 @@ from typing import Final
 import asyncpg
 
 from services.casebook.admission import CaseFile
-from services.casebook.arrivals import Arrival, Raw, arrival_of, pack_headers, unpack_headers
+from services.casebook.arrivals import (
+    Arrival,
+    LogRecord,
+    Raw,
+    arrival_of,
+    logged_at,
+    pack_headers,
+    unpack_headers,
+)
 from shared.identifiers import CaseId
 from shared.postgres.pool import Connection
 
@@ -101,12 +109,12 @@ def _reason(file: CaseFile, place: int) -> str | None:
     return file.parked if place == 0 and file.queue_loaded else None
 
 
-def _columns(raw: Raw) -> tuple[object, ...]:
+def _columns(raw: LogRecord) -> tuple[object, ...]:
     return (
         raw.topic,
         raw.partition,
         raw.offset,
-        raw.logged_at,
+        logged_at(raw),
         raw.key,
         pack_headers(raw.headers),
         raw.value,
@@ -119,7 +127,7 @@ def _arrival(row: asyncpg.Record) -> Arrival:
             topic=row["topic"],
             partition=row["partition"],
             offset=row["offset"],
-            logged_at=row["logged_at"],
+            timestamp=round(row["logged_at"].timestamp() * 1000),
             key=row["key"],
             headers=unpack_headers(row["headers"]),
             value=row["value"],

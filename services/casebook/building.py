@@ -7,12 +7,14 @@ offsets, which are moved in the same transaction.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
 from services.casebook import folding, offsets
-from services.casebook.arrivals import Arrival, LogRecord, arrival_of, raw_of
+from services.casebook.arrivals import Arrival, LogRecord, arrival_of
+from services.casebook.bulk import Row, copy_lines
 from services.casebook.folding import BAD_VALUES, Desk
 from services.casebook.projections import department, names, notices, status, timeline
 from services.casebook.schemas import hold_pointer
@@ -27,8 +29,11 @@ RUN_MAX: Final = 100_000
 """Records of one transaction: what a kill can cost again."""
 CASES_MAX: Final = 20_000
 """Cases of one transaction: what lies in memory."""
-POLL_MAX: Final = 1_000
-"""Records between two looks at whatever else the process has to do."""
+POLL_MAX: Final = 500
+"""Records between two looks at whatever else the process has to do. Few: a record is read, folded
+and written as a line while it is still in the processor's cache."""
+LINES_MAX: Final = 20_000
+"""Facts that are written at once: what lies in memory."""
 
 GARBAGE_THRESHOLDS: Final = (200_000, 20, 50)
 """The first is above what one batch has alive at once: little is left to look at after it."""
@@ -74,22 +79,25 @@ class Stretch:
 
     async def _run(self) -> None:
         """One transaction."""
-        desk, first, last = Desk(), dict[Partition, Arrival](), dict[Partition, Arrival]()
+        desk, pile = Desk(), _Pile()
+        first, last = dict[Partition, Arrival](), dict[Partition, Arrival]()
         count = 0
         async for records in self._log.read_to(self._ends, POLL_MAX):
             arrivals = self._wanted(records, self._ends)
-            for arrival in arrivals:
-                place = (arrival.raw.topic, arrival.raw.partition)
-                first.setdefault(place, arrival)
-                last[place] = arrival
-                self._reached[place] = arrival.raw.offset + 1
-            await self._take(desk, arrivals)
+            first = {_partition(each): each for each in reversed(arrivals)} | first
+            latest = {_partition(each): each for each in arrivals}
+            last |= latest
+            self._reached |= {place: each.raw.offset + 1 for place, each in latest.items()}
+            await self._take(desk, pile, arrivals)
             count += len(arrivals)
             if count >= RUN_MAX or len(desk.files) >= CASES_MAX:
                 break
+            if len(pile.lines) >= LINES_MAX:
+                await self._write(pile)
         if not count:
             return
         await folding.keep_aside(self._connection, desk)
+        await self._write(pile)
         await self._keep(desk)
         await offsets.move_from(self._connection, first, last)
         await offsets.tell_from_here(self._connection, last)
@@ -97,28 +105,34 @@ class Stretch:
 
     def _wanted(self, records: Sequence[LogRecord], ends: Mapping[Partition, int]) -> list[Arrival]:
         return [
-            arrival_of(raw_of(record))
+            arrival_of(record)
             for record in records
             if record.offset < ends[record.topic, record.partition]
         ]
 
-    async def _take(self, desk: Desk, arrivals: Sequence[Arrival]) -> None:
-        """Admit one poll and write what was told."""
+    async def _take(self, desk: Desk, pile: "_Pile", arrivals: Sequence[Arrival]) -> None:
+        """Admit one poll, and put what was told on the pile."""
         by_case: dict[CaseId, list[Arrival]] = {}
         for arrival in arrivals:
             by_case.setdefault(arrival.case_id, []).append(arrival)
-        await folding.load(
-            self._connection, desk, [each for each in by_case if each not in desk.files]
-        )
+        fresh = [each for each in by_case if each not in desk.files]
+        if fresh:
+            await folding.load(self._connection, desk, fresh)
         await folding.take(self._connection, desk, by_case)
         files = [desk.files[case_id] for case_id in by_case]
-        rows = [timeline.row_of(file, told) for file in files for told in file.told]
-        await self._copy("timeline", timeline.COLUMNS, rows)
-        await notices.project(self._connection, files)
-        await names.project(self._connection, files)
+        pile.lines += [timeline.line_of(file, told) for file in files for told in file.told]
+        pile.notices += [row for file in files for row in notices.rows_of(file)]
+        pile.lodged += names.lodged_in(files)
         await department.project(self._connection, files)
         for file in files:
             file.told.clear()
+
+    async def _write(self, pile: "_Pile") -> None:
+        """What lies on the pile."""
+        await copy_lines(self._connection, "timeline", timeline.COLUMNS, pile.lines)
+        await notices.add(self._connection, pile.notices)
+        await names.note(self._connection, pile.lodged)
+        pile.lines, pile.notices, pile.lodged = [], [], []
 
     async def _keep(self, desk: Desk) -> None:
         """The cases and where they stand: new ones by COPY, the others over what there was."""
@@ -129,6 +143,9 @@ class Stretch:
         standing = [row for file in fresh if (row := status.row_of(file)) is not None]
         await self._copy("status", status.COLUMNS, standing)
         await timeline.erase(self._connection, files)
+        erased = [file.case_id for file in files if file.stands and file.standing.erased]
+        if erased:
+            await names.forget(self._connection, erased)
 
     async def _copy(
         self, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
@@ -147,3 +164,18 @@ class Stretch:
         # What was told of on the way is of no use: what came before it is missing.
         await offsets.tell_from_here(self._connection, upto)
         self._log.seek(upto)
+
+
+@dataclass(slots=True)
+class _Pile:
+    """What is to be written, as far as no later record can change it."""
+
+    lines: list[str] = field(default_factory=list)
+    """Of timelines."""
+    notices: list[Row] = field(default_factory=list)
+    lodged: list[CaseId] = field(default_factory=list)
+    """Cases with a name to be read."""
+
+
+def _partition(arrival: Arrival) -> Partition:
+    return arrival.raw.topic, arrival.raw.partition

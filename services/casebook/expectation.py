@@ -13,7 +13,7 @@ from uuid import UUID
 
 from services.casebook import folding
 from services.casebook.admission import CaseFile, admit
-from services.casebook.arrivals import arrival_of, pack_headers, raw_of
+from services.casebook.arrivals import arrival_of, pack_headers
 from services.casebook.bulk import Row
 from services.casebook.evidence import Finding, Findings, Flaw, LogRecord
 from services.casebook.projections import department, notices, status, timeline
@@ -93,7 +93,7 @@ def folded(case_id: CaseId, records: Iterable[LogRecord], reached: Mapping[Place
     file = CaseFile(case_id)
     for record in records:
         if record.offset < reached.get((record.topic, record.partition), 0):
-            admit(file, arrival_of(raw_of(record)))
+            admit(file, arrival_of(record))
     return file
 
 

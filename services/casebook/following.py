@@ -17,7 +17,7 @@ import asyncpg
 import structlog
 
 from services.casebook import changes, folding, offsets, rebuilding
-from services.casebook.arrivals import Arrival, arrival_of, raw_of
+from services.casebook.arrivals import Arrival, arrival_of, logged_at
 from services.casebook.rebuilding import CannotRebuild, Site, closed
 from services.casebook.schemas import CHANNEL, MIGRATIONS, Schemas, exists
 from shared.clock import now
@@ -177,7 +177,7 @@ class Follower:
             if not records:
                 continue
             began = time.monotonic()
-            await self._fold([arrival_of(raw_of(record)) for record in records])
+            await self._fold([arrival_of(record) for record in records])
             for record in records:
                 reached[record.topic, record.partition] = record.offset + 1
             self._worked = True
@@ -204,10 +204,10 @@ class Follower:
                 )
         metrics.BATCH_SIZE.observe(len(arrivals))
         metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
-        oldest = min(arrival.raw.logged_at for arrival in arrivals)
+        oldest = min(logged_at(arrival.raw) for arrival in arrivals)
         metrics.READ_LAG.observe(max(0.0, (now() - oldest).total_seconds()))
         if parked:
-            self._count_parked(arrivals[-1].raw.logged_at, parked)
+            self._count_parked(logged_at(arrivals[-1].raw), parked)
 
     def _count_parked(self, at: datetime, count: int) -> None:
         """By the log's own time, so that a rebuild does not add up the faults of years."""

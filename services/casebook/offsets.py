@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from services.casebook.arrivals import Arrival, Place, arrival_of, raw_of
+from services.casebook.arrivals import Arrival, Place, arrival_of, logged_at
 from shared.errors import Conflict, Unavailable
 from shared.identifiers import EventId, Source
 from shared.messaging.log import Log
@@ -113,7 +113,7 @@ async def move_from(
             arrival.case_id,
             arrival.place.sequence if arrival.place is not None else None,
             arrival.place.event_id if arrival.place is not None else None,
-            arrival.raw.logged_at,
+            logged_at(arrival.raw),
         )
         for at, arrival in sorted(last.items())
     ]
@@ -165,7 +165,7 @@ async def know_again(log: Log, folded: Mapping[Partition, Folded]) -> None:
                 for record in await log.poll(200, 100):
                     at = (record.topic, record.partition)
                     if wanted.get(at) == record.offset:
-                        _compare(arrival_of(raw_of(record)), folded[at])
+                        _compare(arrival_of(record), folded[at])
                         del wanted[at]
     except TimeoutError:
         raise Unavailable("the log does not give the records that were folded last") from None

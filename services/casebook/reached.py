@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from services.casebook.arrivals import arrival_of, raw_of
+from services.casebook.arrivals import arrival_of
 from services.casebook.evidence import Finding, Findings, Flaw, LogRecord
 from shared.identifiers import Source
 from shared.messaging.log import Place
@@ -96,7 +96,7 @@ async def reached(connection: Connection) -> Reached:
 def _event_in(record: LogRecord, schema: str) -> UUID | None:
     """The event that a schema remembers of a record."""
     if schema == CASEBOOK:
-        place = arrival_of(raw_of(record)).place
+        place = arrival_of(record).place
         return None if place is None else place.event_id
     parts = (record.topic, record.partition, record.offset)
     return Incoming(*parts, record.key, record.headers, record.value).event_id

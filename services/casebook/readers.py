@@ -35,7 +35,9 @@ LOOKS_BACK_MAX: Final = 4
 """Looks into the past that one process works on at a time."""
 ANEW_S_MAX: Final = 30.0
 """How long a question waits while the tables are folded anew; after that it is 503, come again."""
-_ASK_AGAIN_S: Final = 0.1
+_ASK_AGAIN_S: Final = (0.1, 0.8)
+"""How soon a waiting question is asked again, at first and at last: each time takes work from the
+fold for which it waits."""
 Reader = Annotated[Caller, caller(*READERS)]
 Colleague = Annotated[Caller, caller(*READERS, Role.ADMINISTRATOR)]
 
@@ -85,13 +87,15 @@ class Patient(APIRoute):
 
         async def patiently(request: Request) -> Response:
             until = time.monotonic() + ANEW_S_MAX
+            pause_s, longest_s = _ASK_AGAIN_S
             while True:
                 try:
                     return await ask(request)
                 except Lost:
                     if time.monotonic() > until:
                         raise
-                await asyncio.sleep(_ASK_AGAIN_S)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 1.5, longest_s)
 
         return patiently
 

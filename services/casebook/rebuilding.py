@@ -15,7 +15,7 @@ from typing import Final
 import asyncpg
 
 from services.casebook import folding, offsets
-from services.casebook.arrivals import arrival_of, raw_of
+from services.casebook.arrivals import arrival_of
 from services.casebook.building import Advance, Stretch
 from services.casebook.projections.names import carry as carry_names
 from services.casebook.projections.names import put_back as put_back_names
@@ -175,7 +175,7 @@ class Shadow:
         self._log.seek(self.reached)
         async for records in self._log.read_to(wanted):
             arrivals = [
-                arrival_of(raw_of(each))
+                arrival_of(each)
                 for each in records
                 if each.offset < wanted[each.topic, each.partition]
             ]

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from services.casebook.admission import CaseFile, Told, admit
-from services.casebook.arrivals import arrival_of, raw_of
+from services.casebook.arrivals import arrival_of
 from services.casebook.evidence import Key, LogRecord
 from services.casebook.grounds import Grounds
 from services.casebook.redeciding import CaseHistory, Redecided, redecided
@@ -41,7 +41,7 @@ class Replayed:
     @property
     def fact(self) -> Fact:
         """The fact itself."""
-        return self.told.fact
+        return self.told.fact.fact
 
     @property
     def key(self) -> Key:
@@ -125,20 +125,20 @@ def file_of(case_id: CaseId, records: Sequence[LogRecord]) -> CaseFile:
     """A case by the reading rule, from all its records."""
     file = CaseFile(case_id)
     for record in records:
-        admit(file, arrival_of(raw_of(record)))
+        admit(file, arrival_of(record))
     return file
 
 
 def replayed(file: CaseFile, grounds: Grounds, totals: Totals) -> Iterator[Replayed]:
     """Every fact of a case, in order."""
-    history = CaseHistory([told.fact for told in file.told])
+    history = CaseHistory([told.fact.fact for told in file.told])
     course = Course()
     for fact in history.facts:
         course = course.heard(fact)
     standing, before = Standing(), _seen(Standing())
     totals.cases += 1
     totals.aside += len(file.queue) + len(file.waiting)
-    for place, told in enumerate(file.told):
+    for place, (told, fact) in enumerate(zip(file.told, history.facts, strict=True)):
         standing.hear(told.fact)
         after = _seen(standing)
         result = redecided(history, place, grounds)
@@ -146,9 +146,9 @@ def replayed(file: CaseFile, grounds: Grounds, totals: Totals) -> Iterator[Repla
         totals.verdicts[result.verdict.value] += 1
         yield Replayed(
             told=told,
-            held=course.judges(told.fact),
-            clauses=_clauses(told.fact, grounds),
-            due=_due(told.fact.event),
+            held=course.judges(fact),
+            clauses=_clauses(fact, grounds),
+            due=_due(fact.event),
             changed=_changes(before, after),
             result=result,
         )
@@ -157,7 +157,7 @@ def replayed(file: CaseFile, grounds: Grounds, totals: Totals) -> Iterator[Repla
 
 def people_in(file: CaseFile) -> list[Fact]:
     """The facts of the department, to know who worked here when."""
-    return [told.fact for told in file.told] if file.case_id == DEPARTMENT else []
+    return [told.fact.fact for told in file.told] if file.case_id == DEPARTMENT else []
 
 
 def _seen(standing: Standing) -> dict[str, object]:

@@ -16,7 +16,7 @@ from uuid import UUID
 from services.casebook.evidence import Key, LogRecord
 
 # The look that `envelope_of` takes, without the making: nobody else needs it apart.
-from shared.events.envelope import AS_WRITTEN as SPELLINGS
+from shared.events.attributes import AS_WRITTEN as SPELLINGS
 from shared.events.envelope import MalformedEnvelope, canonical, envelope_of, from_headers
 from shared.identifiers import DEPARTMENT, Source, uuid_of
 from shared.messaging.topics import DEPARTMENT_EVENTS

@@ -6,13 +6,15 @@ each binding fact is a deed, what is true now is found by walking the path of th
 only the deeds of who held the turn count (D8).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple, Protocol
+from functools import cache
+from typing import Final, Protocol
 
 from msgspec.json import Decoder, Encoder
 
+from shared.events.attributes import EVENT, SEQUENCE, SOURCE, SYNTHETIC, TURN, Spelt
 from shared.events.catalogue import Entry
 from shared.events.event import Event
 from shared.events.executor import ExecutorReassigned, NotificationDrafted
@@ -27,51 +29,33 @@ from shared.events.intake import (
 from shared.events.notify import ResultIssued
 from shared.events.routing import ExecutorAssigned
 from shared.events.signing import NotificationReturned, NotificationSigned
-from shared.identifiers import EventId, Source
-from shared.procedures.due import Due
+from shared.events.spelling import Words, picking
+from shared.identifiers import Source
 from shared.terms import STEP_OF
 
 Values = dict[str, object]
 _WRITTEN: Final = Encoder()
 _READ: Final = Decoder()
-
-
-class Heading(Protocol):
-    """What is needed of an envelope."""
-
-    @property
-    def event_id(self) -> EventId: ...
-    @property
-    def source(self) -> Source: ...
-    @property
-    def sequence(self) -> int: ...
-    @property
-    def turn(self) -> int: ...
-    @property
-    def synthetic(self) -> bool: ...
+_TEXTS: Final = Decoder(list[str])
 
 
 class Heard(Protocol):
-    """A fact, fresh from the log or as a timeline has kept it."""
+    """A fact by its words, fresh from the log or as a timeline has kept it."""
 
     @property
-    def envelope(self) -> Heading: ...
+    def heading(self) -> Spelt: ...
     @property
     def entry(self) -> Entry: ...
     @property
-    def event(self) -> Event: ...
+    def words(self) -> Words: ...
 
 
-class Deed(NamedTuple):
-    """What one binding fact says about the case: plain values, times as ISO text.
+Deed = tuple[int, str, int, Values]
+"""What one binding fact says about the case, with its turn, source and sequence before it.
 
-    `to` is the next holder of a hand-off, `ends` how the case is over; the rest is what it sets.
-    """
-
-    turn: int
-    source: str
-    sequence: int
-    sets: Values
+Plain values, times as text. `to` is the next holder of a hand-off, `ends` how the case is over; the
+rest is what it sets. A plain tuple: there is one for nearly every fact.
+"""
 
 
 @dataclass(slots=True)
@@ -97,16 +81,21 @@ class Standing:
 
     def hear(self, fact: Heard) -> None:
         """Take in one more fact."""
-        sets = _said(self, fact)
-        entry, envelope = fact.entry, fact.envelope
+        entry = fact.entry
+        sets: Values = {}
+        if (hearing := _hearing(entry.model)) is not None:
+            told, picked = hearing
+            sets = told(self, fact, picked(fact.words))
         if entry.hands_to is not None:
             sets["to"] = str(entry.hands_to)
             sets["overdue"] = False
         if entry.ends is not None:
             sets["ends"] = entry.ends
         if sets:
-            self.deeds.append(Deed(envelope.turn, envelope.source, envelope.sequence, sets))
-            if len(self.deeds) > 1 and self.deeds[-2][:3] > self.deeds[-1][:3]:
+            heading = fact.heading
+            deed = (int(heading[TURN]), heading[SOURCE], int(heading[SEQUENCE]), sets)
+            self.deeds.append(deed)
+            if len(self.deeds) > 1 and _place(self.deeds[-2]) > _place(deed):
                 self.deeds.sort(key=_place)
 
     def written(self) -> str:
@@ -118,7 +107,7 @@ class Standing:
     def read(cls, text: str) -> "Standing":
         """What `written` wrote."""
         lodged, deeds, requests, answers, erased = _READ.decode(text)
-        return cls(lodged, [Deed(*deed) for deed in deeds], requests, answers, erased)
+        return cls(lodged, [tuple(deed) for deed in deeds], requests, answers, erased)
 
 
 @dataclass(slots=True)
@@ -187,73 +176,119 @@ def now_of(standing: Standing) -> Now:
     return Now(tuple(path), ending, sets)
 
 
-def _said(standing: Standing, fact: Heard) -> Values:
-    """What a fact sets; statements go into the standing itself and set nothing."""
-    match fact.event:
-        case ApplicationLodged() as event:
-            standing.lodged = _lodged(event, synthetic=fact.envelope.synthetic)
-            sets: Values = {"lodged_at": event.lodged_at.isoformat(), **_term(event.due)}
-        case ApplicationRegistered() as event:
-            sets = {
-                "registration_number": event.registration_number,
-                "registered_at": event.registered_at.isoformat(),
-                "whole_due_at": event.whole_due.at.isoformat(),
-                **_term(event.due),
-            }
-        case ExecutorAssigned(executor=executor, due=due):
-            sets = {"executor": executor, **_term(due)}
-        case NotificationDrafted(outcome=outcome, due=due):
-            sets = {"outcome": outcome, **_term(due)}
-        case NotificationSigned(due=due) | NotificationReturned(due=due):
-            sets = _term(due)
-        case ExecutorReassigned(executor=executor):
-            sets = {"executor": executor}
-        case StageOverdue():
-            sets = {"overdue": True}
-        case _:
-            _heed_statement(standing, fact)
-            sets = _ending(fact)
-    return sets
+_TERM: Final = ("due.at", "due.clause", "due.rule")
+_APPLICATION: Final = ("procedure", "edition", "office", "channel", "applicant", "result_kind")
 
 
-def _ending(fact: Heard) -> Values:
-    match fact.event:
-        case ResultIssued(result_number=number, outcome=outcome, issued_at=at):
-            return {"result_number": number, "outcome": outcome, "ended_at": at.isoformat()}
-        case RequestRejected(rejected_at=at) | CaseWithdrawn(withdrawn_at=at):
-            return {"ended_at": at.isoformat()}
-        case _:
-            return {}
-
-
-def _heed_statement(standing: Standing, fact: Heard) -> None:
-    match fact.event:
-        case WithdrawalRequested():
-            standing.requests = [*standing.requests, str(fact.envelope.event_id)]
-        case WithdrawalDeclined(request=request) | CaseWithdrawn(request=request):
-            standing.answers = sorted({*standing.answers, str(request)})
-        case PersonalDataErased():
-            standing.erased = True
-        case _:
-            return
-
-
-def _term(due: Due) -> Values:
-    """A new term, which is not over."""
-    return {"due_at": due.at.isoformat(), "due_clause": due.clause, "due_rule": due.rule.value}
-
-
-def _lodged(event: ApplicationLodged, *, synthetic: bool) -> Values:
-    return {
-        "procedure": event.procedure,
-        "edition": event.edition,
-        "office": event.office,
-        "channel": event.channel.value,
-        "applicant": str(event.applicant),
-        "result_kind": event.result_kind,
-        "by_rule": " ".join(event.by_rule),
-        "synthetic": synthetic,
+def _lodged(standing: Standing, fact: Heard, said: Words) -> Values:
+    at, by_rule, *due = said[: -len(_APPLICATION)]
+    standing.lodged = {
+        **dict(zip(_APPLICATION, said[-len(_APPLICATION) :], strict=True)),
+        "by_rule": " ".join(_TEXTS.decode(by_rule or "[]")),
+        "synthetic": fact.heading[SYNTHETIC] == "true",
     }
+    return {"lodged_at": at, **_term(due)}
+
+
+def _registered(_: Standing, __: Heard, said: Words) -> Values:
+    number, at, whole_due_at, *due = said
+    return {
+        "registration_number": number,
+        "registered_at": at,
+        "whole_due_at": whole_due_at,
+        **_term(due),
+    }
+
+
+def _assigned(_: Standing, __: Heard, said: Words) -> Values:
+    executor, *due = said
+    return {"executor": executor, **_term(due)}
+
+
+def _reassigned(_: Standing, __: Heard, said: Words) -> Values:
+    return {"executor": said[0]}
+
+
+def _drafted(_: Standing, __: Heard, said: Words) -> Values:
+    outcome, *due = said
+    return {"outcome": outcome, **_term(due)}
+
+
+def _passed_on(_: Standing, __: Heard, said: Words) -> Values:
+    return _term(said)
+
+
+def _overdue(_: Standing, __: Heard, ___: Words) -> Values:
+    return {"overdue": True}
+
+
+def _issued(_: Standing, __: Heard, said: Words) -> Values:
+    number, outcome, at = said
+    return {"result_number": number, "outcome": outcome, "ended_at": at}
+
+
+def _rejected(_: Standing, __: Heard, said: Words) -> Values:
+    return {"ended_at": said[0]}
+
+
+def _requested(standing: Standing, fact: Heard, _: Words) -> Values:
+    standing.requests = [*standing.requests, fact.heading[EVENT]]
+    return {}
+
+
+def _answered(standing: Standing, _: Heard, said: Words) -> Values:
+    standing.answers = sorted({*standing.answers, str(said[0])})
+    return {}
+
+
+def _withdrawn(standing: Standing, fact: Heard, said: Words) -> Values:
+    _answered(standing, fact, said)
+    return {"ended_at": said[1]}
+
+
+def _erased(standing: Standing, _: Heard, __: Words) -> Values:
+    standing.erased = True
+    return {}
+
+
+_Telling = Callable[[Standing, Heard, Words], Values]
+_TOLD: Final[Mapping[type[Event], tuple[_Telling, tuple[str, ...]]]] = {
+    ApplicationLodged: (_lodged, ("lodged_at", "by_rule", *_TERM, *_APPLICATION)),
+    ApplicationRegistered: (
+        _registered,
+        ("registration_number", "registered_at", "whole_due.at", *_TERM),
+    ),
+    RequestRejected: (_rejected, ("rejected_at",)),
+    WithdrawalRequested: (_requested, ()),
+    PersonalDataErased: (_erased, ()),
+    ExecutorAssigned: (_assigned, ("executor", *_TERM)),
+    ExecutorReassigned: (_reassigned, ("executor",)),
+    NotificationDrafted: (_drafted, ("outcome", *_TERM)),
+    NotificationSigned: (_passed_on, _TERM),
+    NotificationReturned: (_passed_on, _TERM),
+    ResultIssued: (_issued, ("result_number", "outcome", "issued_at")),
+    StageOverdue: (_overdue, ()),
+    CaseWithdrawn: (_withdrawn, ("request", "withdrawn_at")),
+    WithdrawalDeclined: (_answered, ("request",)),
+}
+"""What each fact sets, and the words that it is told by; statements go into the standing itself and
+set nothing. Of all others it is only of interest whether they hand the case on or end it."""
+
+
+@cache
+def _hearing(model: type[Event]) -> tuple[_Telling, Callable[[Words], Words]] | None:
+    """What a model's facts set, with where its words stand; also of a newer shape of one."""
+    for each in model.__mro__:
+        if each in _TOLD:
+            told, paths = _TOLD[each]
+            return told, picking(model, *paths)
+    return None
+
+
+def _term(due: Sequence[str | None]) -> Values:
+    """A new term, which is not over."""
+    at, clause, rule = due
+    return {"due_at": at, "due_clause": clause, "due_rule": rule}
 
 
 def _place(deed: Deed) -> tuple[int, str, int]:

@@ -219,7 +219,9 @@ def make_app(settings: Settings) -> FastAPI:
 
 async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
     """The databases, casebook's tables migrated; `stack` closes them. Raises Unavailable."""
-    limits = Limits(connections_min=settings.pool_min, connections_max=settings.pool_max)
+    limits = Limits(
+        connections_min=settings.pool_min, connections_max=settings.pool_max, whole_tables=False
+    )
     name = f"casebook-{settings.replica}"
     pool = await open_pool(
         settings.database_url.get_secret_value(),

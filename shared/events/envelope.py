@@ -7,25 +7,28 @@ Those exact bytes, followed by the data, are what the chain hashes.
 """
 
 import hashlib
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import product
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 from msgspec.json import Encoder
 
+from shared.events.attributes import (
+    CONTENT_TYPE,
+    NAMES,
+    Spelt,
+    first_fault,
+    is_well_spelt,
+    spelt_in,
+)
 from shared.events.catalogue import Entry
 from shared.events.event import Event, Kind
-from shared.identifiers import CaseId, EventId, Source, uuid_of
+from shared.identifiers import CaseId, EventId, Source, rare_uuid_of, uuid_of
 
 GENESIS: Final = "0" * 64
 """What the first event of a source in a case is chained to."""
 
-_CONTENT_TYPE: Final = ("content-type", b"application/json")
-_SPEC_VERSION: Final = "1.0"
 _CANONICAL: Final = Encoder(order="sorted")
 """Sorted names, no blanks, UTF-8. Values are spelt without any sign that JSON escapes."""
 _BOOLEANS: Final[Mapping[str, bool]] = {"true": True, "false": False}
@@ -115,8 +118,8 @@ class Envelope(NamedTuple):
         Raises:
             MalformedEnvelope: an attribute is missing or is not of its type.
         """
-        if not _is_well_spelt(found):
-            raise MalformedEnvelope(_first_fault(found))
+        if not is_well_spelt(found):
+            raise MalformedEnvelope(first_fault(found))
         causation = found.get("causationid")
         return cls(
             event_id=EventId(uuid_of(found["id"])),
@@ -157,7 +160,7 @@ def chain_hash(canonical_attributes: str, data: bytes) -> str:
 
 def to_headers(attributes: Mapping[str, str]) -> list[tuple[str, bytes]]:
     """Kafka record headers in the binary content mode."""
-    return [_CONTENT_TYPE, *((f"ce_{name}", value.encode()) for name, value in attributes.items())]
+    return [CONTENT_TYPE, *((f"ce_{name}", value.encode()) for name, value in attributes.items())]
 
 
 def envelope_of(headers: Sequence[tuple[str, bytes | None]]) -> Envelope:
@@ -166,25 +169,20 @@ def envelope_of(headers: Sequence[tuple[str, bytes | None]]) -> Envelope:
     Raises:
         MalformedEnvelope: a header is no text, or an attribute is missing or not of its type.
     """
-    names, values = zip(*headers, strict=True) if headers else ((), ())
-    if (spelling := AS_WRITTEN.get(names)) is not None:
-        try:
-            text = b"\n".join(values).decode()
-            if (found := spelling.fullmatch(text)) is not None:
-                return _of_groups(found.groups())
-        except (TypeError, ValueError):
-            pass  # a null, no UTF-8, no day of any calendar: the long way names it
-    return Envelope.from_attributes(from_headers(headers))
+    spelt = spelt_in(headers)
+    if spelt is None:  # a null, no UTF-8, no day of any calendar: the long way names it
+        return Envelope.from_attributes(from_headers(headers))
+    return envelope_with(spelt)
 
 
-def _of_groups(found: Sequence[str]) -> Envelope:
-    """From the values in the order of their names; the absent ones are empty."""
+def envelope_with(spelt: Spelt) -> Envelope:
+    """The envelope of values that `spelt_in` found."""
     (
         actor, causation, case, event, idempotency_key, office, prev_hash, procedure,
         sequence, source, synthetic, time, traceparent, turn, type_,
-    ) = found  # fmt: skip
+    ) = spelt  # fmt: skip
     return Envelope(
-        EventId(uuid_of(event)),
+        EventId(rare_uuid_of(event)),
         type_,
         _SOURCES[source],
         CaseId(uuid_of(case)),
@@ -200,6 +198,12 @@ def _of_groups(found: Sequence[str]) -> Envelope:
         idempotency_key or None,
         traceparent or None,
     )
+
+
+def spelt_of(envelope: Envelope) -> Spelt:
+    """What `spelt_in` finds in the headers of an envelope."""
+    found = envelope.attributes()
+    return tuple(found.get(name, "") for name in NAMES)
 
 
 def from_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
@@ -234,87 +238,4 @@ class Fact(NamedTuple):
         return self.entry.kind is not Kind.STATEMENT
 
 
-_UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-NEEDED: Final[Mapping[str, str]] = {
-    "specversion": re.escape(_SPEC_VERSION),
-    "id": _UUID,
-    "subject": _UUID,
-    "correlationid": _UUID,
-    "source": "|".join(Source),
-    "type": r"[a-z0-9.\-]{1,200}",
-    "sequence": r"[1-9][0-9]{0,8}",
-    "turn": r"0|[1-9][0-9]{0,8}",
-    "time": r"[2-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z",
-    "actor": r"(?:staff|rule|applicant|operator):[a-z0-9][a-z0-9\-]{0,63}",
-    "office": r"[a-z][a-z0-9\-]{1,40}",
-    "procedure": r"department|[a-z0-9\-]{1,64}@[0-9\-]{10}#[0-9a-f]{64}",
-    "synthetic": "true|false",
-    "prevhash": r"[0-9a-f]{64}",
-}
-OPTIONAL: Final[Mapping[str, str]] = {
-    "causationid": _UUID,
-    "idempotencykey": r"[0-9a-f]{64}:[0-9a-f]{64}",
-    "traceparent": r"[0-9a-f]{2}(?:-[0-9a-f]{2,32}){3}",
-}
-"""How each attribute is spelt: no free text, nothing of a person, nothing that hides (D11)."""
-
-_ALL_NEEDED: Final = re.compile("\n".join(f"(?:{spelling})" for spelling in NEEDED.values()))
-"""All needed attributes in one look, a line each: this is asked of every record that is read."""
-_needed_of: Final = itemgetter(*NEEDED)
-_OPTIONAL_SPELT: Final = {name: re.compile(spelling) for name, spelling in OPTIONAL.items()}
 _SOURCES: Final = {source.value: source for source in Source}
-
-
-def _shapes() -> Iterator[tuple[tuple[str, ...], re.Pattern[str]]]:
-    """The names of a record's headers as we write them, and how their values are spelt.
-
-    Each value is a line, and no spelling allows a line's end: so none hides in another.
-    """
-    for absent in product(*((None, name) for name in OPTIONAL)):
-        names, lines = [_CONTENT_TYPE[0]], [re.escape(_CONTENT_TYPE[1].decode())]
-        for name, spelling in sorted({**NEEDED, **OPTIONAL}.items()):
-            if name in absent:
-                lines[-1] += "()"
-                continue
-            names.append(f"ce_{name}")
-            lines.append(_GROUPED.get(name, "({})").format(spelling))
-        yield tuple(names), re.compile("\n".join(lines))
-
-
-_GROUPED: Final = {
-    "specversion": "(?:{})",
-    "correlationid": "(?P<case>{})",
-    "subject": "(?P=case)",
-}
-AS_WRITTEN: Final = dict(_shapes())
-"""By the names of the headers: the whole envelope in one look."""
-
-
-def _is_well_spelt(found: Mapping[str, str]) -> bool:
-    try:
-        needed = _needed_of(found)
-        datetime.fromisoformat(found["time"])
-    except (KeyError, ValueError):
-        return False
-    return (
-        _ALL_NEEDED.fullmatch("\n".join(needed)) is not None
-        and found["correlationid"] == found["subject"]
-        and all(
-            spelling.fullmatch(found[name]) is not None
-            for name, spelling in _OPTIONAL_SPELT.items()
-            if name in found
-        )
-    )
-
-
-def _first_fault(found: Mapping[str, str]) -> str:
-    """What is wrong with an envelope, by the first attribute that is; never its value."""
-    for name, spelling in (*NEEDED.items(), *OPTIONAL.items()):
-        text = found.get(name)
-        if text is None and name in NEEDED:
-            return f"attribute {name!r} is missing"
-        if text is not None and re.fullmatch(spelling, text) is None:
-            return f"attribute {name!r} is not of its type"
-    if found["correlationid"] != found["subject"]:
-        return "attribute 'correlationid' is not the subject"
-    return "attribute 'time' is not of its type"

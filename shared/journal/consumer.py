@@ -50,7 +50,7 @@ class Membership:
 
     group: str
     replica: str
-    batch_max: int = 1000
+    batch_max: int = 2000
     parked_max: int = 100
 
 

@@ -32,8 +32,8 @@ class Limits:
     idle_in_transaction_s: float = 10.0
     whole_tables: bool = True
     """Whether a statement may read a table from end to end while an index would do. Not in a
-    stage: its tables grow by thousands of rows before Postgres counts them again, and a plan for
-    the few rows of before reads the whole journal for each batch."""
+    service: its tables grow by thousands of rows before Postgres counts them again, and a plan
+    for the few rows of before reads all of them for each batch."""
 
 
 async def open_pool(

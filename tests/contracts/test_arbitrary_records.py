@@ -44,7 +44,8 @@ header_values = some.none() | some.binary(max_size=80)
 header_names = some.sampled_from([name for name, _ in to_headers(FULL.attributes())]) | some.text(
     max_size=20
 )
-HEADERS: list[tuple[str, bytes | None]] = list(to_headers(FULL.attributes()))
+HEADERS: list[tuple[str, bytes | None]] = list(to_headers(dict(sorted(FULL.attributes().items()))))
+"""In the order in which the relays write them, so that the quick look is taken."""
 KEY = str(FULL.case_id).encode()
 
 

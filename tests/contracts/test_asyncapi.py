@@ -10,8 +10,9 @@ from jsonschema import Draft7Validator, Draft202012Validator
 
 from deploy.contracts.asyncapi import entry_of
 from deploy.contracts.events import schema_of
+from shared.events.attributes import NEEDED, OPTIONAL
 from shared.events.catalogue import BY_TYPE, ENTRIES, Entry
-from shared.events.envelope import NEEDED, OPTIONAL, to_headers
+from shared.events.envelope import to_headers
 from shared.events.event import ERASED
 from shared.events.upcasts import UPCASTS
 from shared.messaging.topics import TOPICS

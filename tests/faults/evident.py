@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 
 from services.casebook import folding, offsets
-from services.casebook.arrivals import arrival_of, raw_of
+from services.casebook.arrivals import arrival_of
 from services.casebook.auditing import Came, Report, Stand, compared, gathered
 from services.casebook.case_order import CaseOrder
 from services.casebook.evidence import Damage, Finding, Findings, LogRecord
@@ -82,7 +82,7 @@ class Office:
         await migrate(self.connection, MIGRATIONS, CASEBOOK)
         await self.connection.execute(f"SET search_path = {CASEBOOK}")
         await offsets.load(self.connection)
-        await folding.fold(self.connection, [arrival_of(raw_of(record)) for record in self.records])
+        await folding.fold(self.connection, [arrival_of(record) for record in self.records])
         await self.connection.execute("SET search_path = public")
 
     async def audit(self, batches: Sequence[Batch]) -> list[Finding]:

@@ -7,7 +7,6 @@ every fact again and finds it the same. One process, one core; processor time, w
 """
 
 import argparse
-import asyncio
 import gc
 import json
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+import uvloop
 
 from deploy.local.broker import LocalBroker
 from deploy.local.ports import free_ports
@@ -161,4 +161,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
+import uvloop
 
 from deploy.local.broker import LocalBroker
 from deploy.local.ports import free_ports
@@ -208,9 +209,9 @@ def main() -> None:
             postgres.create_database(name)
             site = Site(broker.bootstrap, postgres.url(name), Schemas("casebook"), "replaying")
             with watching() as watch:
-                say(asyncio.run(measured(site, events, processes, watch)))
+                say(uvloop.run(measured(site, events, processes, watch)))
             if given.compare:
-                say(asyncio.run(again(site, processes)))
+                say(uvloop.run(again(site, processes)))
 
 
 if __name__ == "__main__":

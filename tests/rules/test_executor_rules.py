@@ -1,8 +1,12 @@
 """Whose case it is, which papers are asked for, what the result says."""
 
+import hashlib
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.executor.commands import (
     DraftByRule,
@@ -379,3 +383,11 @@ def test_nothing_is_overdue_while_somebody_else_holds() -> None:
     executor(*HOME_EDUCATION.until_executor()).when(
         MarkOverdue(CASE, "rule:deadline", Step.SIGN, DRAFTING.at)
     ).then_nothing()
+
+
+@given(st.text(max_size=50), st.text(max_size=200))
+def test_a_notification_s_digest_is_that_of_its_canonical_json(salt: str, text: str) -> None:
+    notification = Notification(salt=salt, text=text)
+    values = notification.model_dump(mode="json")
+    written = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert digest_of(notification) == hashlib.sha256(written.encode()).hexdigest()

@@ -9,11 +9,13 @@ import structlog
 from deploy.local.broker import LocalBroker
 from deploy.local.ports import free_ports
 from deploy.local.postgres import LocalPostgres
+from shared.identifiers import Source
 from shared.messaging.topics import create_topics
 from shared.postgres.migrations import migrate
 from shared.postgres.pool import open_pool
 from shared.privacy.keys import Vault
-from tests.stages import LIMITS, LOOKUP_KEY, MASTER, Site
+from tests.running import Running
+from tests.stages import LIMITS, LOOKUP_KEY, MASTER, Site, with_staff
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +66,20 @@ async def site(stages_database: str, log: str, vault: Vault) -> AsyncIterator[Si
         yield place
     finally:
         await place.close()
+
+
+@pytest.fixture
+async def intake(site: Site) -> Running:
+    """Intake, which knows the staff of one office and sends what it tells."""
+    intake = await with_staff(site, Source.INTAKE)
+    intake.send()
+    return intake
+
+
+@pytest.fixture
+async def routing(site: Site) -> Running:
+    """Routing, which knows the staff of one office."""
+    return await with_staff(site, Source.ROUTING)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """How things stood: what a look back says is what was shown at that moment."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -155,7 +156,7 @@ async def tell_and_look_back(url: str, acts: Sequence[tuple[int, str]]) -> None:
             if record is None:
                 continue
             raw = Raw(
-                CASE_EVENTS, line.partition, offset, datetime.now(UTC),
+                CASE_EVENTS, line.partition, offset, round(time.time() * 1000),
                 record.key, record.headers, record.value,
             )  # fmt: skip
             await folding.fold(connection, [arrival_of(raw)])
@@ -215,7 +216,7 @@ def test_lawful_cases_parked_on_the_way(database: str, spoiling: str, resolution
 async def filled(connection: Connection, cases: Sequence[CaseFacts]) -> dict[int, int]:
     """All of them folded, one after the other; how far partition 0 is."""
     written = [record for case in cases for record in case.written]
-    at = datetime.now(UTC)
+    at = round(time.time() * 1000)
     raws = [
         Raw(CASE_EVENTS, 0, offset, at, record.key, record.headers, record.value)
         for offset, record in enumerate(written)

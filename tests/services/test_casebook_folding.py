@@ -9,7 +9,7 @@ import pytest
 
 from deploy.local.broker import LocalBroker
 from services.casebook import folding, offsets
-from services.casebook.arrivals import Arrival, arrival_of, raw_of
+from services.casebook.arrivals import Arrival, arrival_of
 from services.casebook.schemas import MIGRATIONS
 from shared.errors import Conflict
 from shared.events.event import Event
@@ -344,7 +344,7 @@ async def test_records_that_were_folded_are_not_folded_again(whole: ReadSide) ->
         await offsets.load(connection)
         arrivals: list[Arrival] = []
         while len(arrivals) < 6:
-            arrivals += [arrival_of(raw_of(record)) for record in await log.poll(200, 100)]
+            arrivals += [arrival_of(record) for record in await log.poll(200, 100)]
         assert await folding.fold(connection, arrivals) == 0
         with pytest.raises(Conflict):
             await folding.fold(connection, arrivals)

@@ -1,7 +1,7 @@
 """The fold of a case in memory: as the stages judge it, in whatever order facts are read."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from time import time
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,7 +10,6 @@ from services.casebook.admission import CaseFile, admit
 from services.casebook.arrivals import Arrival, Raw, arrival_of
 from services.casebook.standing import Standing, now_of
 from shared.course import Course
-from shared.events.envelope import Fact
 from shared.identifiers import Source, Step
 from tests.facts import CaseFacts, Written
 
@@ -23,7 +22,7 @@ WALKS = (
 def arrivals(written: Sequence[Written]) -> list[Arrival]:
     return [
         arrival_of(
-            Raw(each.topic, 0, offset, datetime.now(UTC), each.key, each.headers, each.value)
+            Raw(each.topic, 0, offset, round(time() * 1000), each.key, each.headers, each.value)
         )
         for offset, each in enumerate(written)
     ]
@@ -58,10 +57,11 @@ def test_the_course_is_judged_as_the_stages_judge_it(
 ) -> None:
     course, standing = Course(), Standing()
     for arrival in arrivals(told(walk).written):
-        fact = arrival.fact
-        assert isinstance(fact, Fact), arrival.fault
+        telling = arrival.fact
+        assert telling is not None, arrival.fault
+        fact = telling.fact
         course = course.heard(fact)
-        standing.hear(fact)
+        standing.hear(telling)
         now = now_of(standing)
         assert now.path == tuple(course.path)
         assert now.ending == course.ending

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -14,40 +13,16 @@ from shared.journal.desk import Desk, Wish
 from shared.journal.work import Origin
 from tests.facts import CaseFacts
 from tests.running import Running, until
-from tests.stages import Site, people, staff
+from tests.stages import Site, keyed, people, rows_in, staff
 
-KEY, OTHER_KEY = "a" * 64, "b" * 64
-BODY, OTHER_BODY = "1" * 64, "2" * 64
 AIGUL = "staff:aigul"
 
 
 @pytest.fixture
-async def intake(site: Site) -> Running:
-    """Intake, which knows the staff of one office and sends what it tells."""
-    await site.tell(staff())
-    intake = await site.start(Source.INTAKE)
-    await intake.read()
-    intake.send()
-    return intake
-
-
-@pytest.fixture
-async def routing(site: Site) -> Running:
-    """Routing, which knows the staff of one office and sends what it tells."""
-    await site.tell(staff())
-    routing = await site.start(Source.ROUTING)
-    await routing.read()
+async def routing(routing: Running) -> Running:
+    """It also sends what it tells."""
     routing.send()
     return routing
-
-
-def keyed(wish: Wish, key: str = KEY, body: str = BODY) -> Wish:
-    return replace(wish, origin=replace(wish.origin, idempotency_key=f"{key}:{body}"))
-
-
-async def count(stage: Running, table: str = "journal") -> int:
-    found: int = await stage.pool.fetchval(f"SELECT count(*) FROM {table}")
-    return found
 
 
 # ---- reading and publication --------------------------------------------------------------------
@@ -85,7 +60,7 @@ async def test_while_publication_is_down_answers_are_202_then_503(site: Site) ->
     wish = keyed(await site.application(people(1)[0]))
     pending = await desk.perform(wish)
     assert (pending.position, pending.sequence) == (None, 1)
-    assert await count(intake, "outbox") == 1
+    assert await rows_in(intake, "outbox") == 1
 
     async def behind() -> bool:
         return intake.relay.backlog_age_s() > 0.6
@@ -95,7 +70,7 @@ async def test_while_publication_is_down_answers_are_202_then_503(site: Site) ->
     with pytest.raises(Unavailable) as unavailable:
         await desk.perform(other)
     assert unavailable.value.retry_after_s >= 1
-    assert await count(intake) == 1
+    assert await rows_in(intake) == 1
     await site.stop()
 
     again = await site.start(Source.INTAKE)
@@ -124,13 +99,13 @@ async def test_a_slow_waiter_does_not_take_the_answer_from_a_patient_one(
 
 
 async def _recorded(stage: Running) -> bool:
-    return await count(stage) == 1
+    return await rows_in(stage) == 1
 
 
 async def test_a_database_that_is_gone_is_unavailable(site: Site, intake: Running) -> None:
     wish = await site.application(people(1)[0])
     await intake.desk.perform(await site.application(people(2)[1]))
-    before = await count(intake)
+    before = await rows_in(intake)
     async with intake.pool.acquire() as blocker, blocker.transaction():
         await blocker.execute("LOCK TABLE journal IN ACCESS EXCLUSIVE MODE")
         doomed = asyncio.create_task(intake.desk.perform(wish))
@@ -145,5 +120,5 @@ async def test_a_database_that_is_gone_is_unavailable(site: Site, intake: Runnin
         await until(ended, "the command waits for the journal")
         with pytest.raises(Unavailable):
             await doomed
-    assert await count(intake) == before
+    assert await rows_in(intake) == before
     assert (await intake.desk.perform(wish)).events == 1

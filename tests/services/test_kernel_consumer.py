@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from deploy.local.broker import LocalBroker
-from shared.identifiers import Source, Step
+from shared.identifiers import Source
 from shared.journal import consumer as consumer_module
 from shared.journal.consumer import Consumer, Membership
 from shared.messaging.topics import TOPICS
 from tests.facts import CaseFacts
 from tests.running import Running, until
-from tests.stages import Site, staff
+from tests.stages import Site, registered_case, with_staff
 
 ASSIGNED = ["executor-assigned"]
 PARTITIONS = sum(topic.partitions for topic in TOPICS)
@@ -40,26 +40,8 @@ def group() -> str:
     return f"test-{secrets.token_hex(4)}"
 
 
-@pytest.fixture
-async def routing(site: Site) -> Running:
-    """Routing, which knows the staff of one office."""
-    return await start_routing(site)
-
-
-async def start_routing(site: Site) -> Running:
-    await site.tell(staff())
-    routing = await site.start(Source.ROUTING)
-    await routing.read()
-    return routing
-
-
 async def cases_told(site: Site, count: int) -> list[CaseFacts]:
-    cases = []
-    for _ in range(count):
-        case = CaseFacts(by_rule=(Step.ASSIGN,))
-        case.lodged()
-        case.registered()
-        cases.append(case)
+    cases = [registered_case() for _ in range(count)]
     await site.tell([each for case in cases for each in case.written])
     return cases
 
@@ -228,7 +210,7 @@ async def test_another_log_is_not_read(
 async def test_a_broker_that_is_killed_and_comes_back_is_read_on(
     mortal_site: Site, mortal: LocalBroker, group: str
 ) -> None:
-    routing = await start_routing(mortal_site)
+    routing = await with_staff(mortal_site, Source.ROUTING)
     async with reading(routing, group) as consumer:
         await all_assigned(routing, await cases_told(mortal_site, 10))
         await asyncio.to_thread(mortal.kill)
@@ -241,7 +223,7 @@ async def test_a_broker_that_is_killed_and_comes_back_is_read_on(
 async def test_a_consumer_waits_for_a_broker_that_is_not_there_yet(
     mortal_site: Site, mortal: LocalBroker, group: str
 ) -> None:
-    routing = await start_routing(mortal_site)
+    routing = await with_staff(mortal_site, Source.ROUTING)
     cases = await cases_told(mortal_site, 10)
     await asyncio.to_thread(mortal.kill)
     membership = Membership(group, "1")

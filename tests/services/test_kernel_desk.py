@@ -9,45 +9,22 @@ from services.intake.commands import AddPaper, RegisterApplication, RequestWithd
 from services.routing.commands import AssignExecutor
 from shared.errors import Because, Refused
 from shared.events.intake import Document
-from shared.identifiers import CaseId, Source, new_id
-from shared.journal.desk import Answer, Wish
+from shared.identifiers import CaseId, new_id
+from shared.journal.desk import Answer
 from tests.facts import CaseFacts
 from tests.running import Running
-from tests.stages import Site, people, staff
+from tests.stages import Site, keyed, people, rows_in
 from tests.tables import tables_equal, tables_of
 
-KEY, OTHER_KEY = "a" * 64, "b" * 64
-BODY, OTHER_BODY = "1" * 64, "2" * 64
+OTHER_KEY, OTHER_BODY = "b" * 64, "2" * 64
 AIGUL = "staff:aigul"
 
 
 @pytest.fixture
-async def intake(site: Site) -> Running:
-    """Intake, which knows the staff of one office and sends what it tells."""
-    await site.tell(staff())
-    intake = await site.start(Source.INTAKE)
-    await intake.read()
-    intake.send()
-    return intake
-
-
-@pytest.fixture
-async def routing(site: Site) -> Running:
-    """Routing, which knows the staff of one office and sends what it tells."""
-    await site.tell(staff())
-    routing = await site.start(Source.ROUTING)
-    await routing.read()
+async def routing(routing: Running) -> Running:
+    """It also sends what it tells."""
     routing.send()
     return routing
-
-
-def keyed(wish: Wish, key: str = KEY, body: str = BODY) -> Wish:
-    return replace(wish, origin=replace(wish.origin, idempotency_key=f"{key}:{body}"))
-
-
-async def count(stage: Running, table: str = "journal") -> int:
-    found: int = await stage.pool.fetchval(f"SELECT count(*) FROM {table}")
-    return found
 
 
 # ---- one request, one answer --------------------------------------------------------------------
@@ -62,8 +39,8 @@ async def test_the_same_key_ten_times_at_once_is_one_case_and_ten_equal_answers(
     assert len({(answer.case_id, answer.sequence, answer.position) for answer in answers}) == 1
     assert answers[0].position is not None
     assert sorted(answer.repeated for answer in answers) == [False] + [True] * 9
-    assert await count(intake) == 1
-    assert await count(intake, "requests") == 1
+    assert await rows_in(intake) == 1
+    assert await rows_in(intake, "requests") == 1
     later = await intake.desk.perform(wishes[3])
     assert later == replace(answers[0], repeated=True, events=0)
 
@@ -75,14 +52,14 @@ async def test_another_body_under_the_same_key_is_refused(site: Site, intake: Ru
         await intake.desk.perform(other)
     assert refused.value.because is Because.INPUT
     assert refused.value.field == "Idempotency-Key"
-    assert await count(intake) == 1
+    assert await rows_in(intake) == 1
 
 
 async def test_a_refused_request_may_come_again_and_succeed(site: Site, intake: Running) -> None:
     person = people(1)[0]
     with pytest.raises(Refused, match="only the office-specialist of the office does this"):
         await intake.desk.perform(keyed(await site.application(person, actor="staff:bolat")))
-    assert await count(intake, "requests") == 0
+    assert await rows_in(intake, "requests") == 0
     done = await intake.desk.perform(keyed(await site.application(person), body=OTHER_BODY))
     assert not done.repeated
 
@@ -124,7 +101,7 @@ async def test_of_two_lodgings_of_one_person_exactly_one_wins(site: Site, intake
     assert (len(won), len(refused)) == (1, 5)
     assert {each.rule for each in refused} == {"one open application of a person for a service"}
     assert {each.found for each in refused} == {f"case {won[0].case_id} is open"}
-    assert await count(intake) == 1
+    assert await rows_in(intake) == 1
     await intake.perform(RequestWithdrawal(case_id=won[0].case_id, actor=AIGUL))
     assert (await intake.desk.perform(await site.application(person))).events == 1
 
@@ -195,7 +172,7 @@ async def test_a_batch_of_500_is_answered_one_by_one(site: Site, intake: Running
         wish.command.case_id for place, wish in enumerate(wishes) if place not in bad
     ]
     assert all(each.position is not None for each in done)
-    assert await count(intake) == 496
+    assert await rows_in(intake) == 496
 
 
 async def test_the_same_request_twice_in_one_batch_is_one_case(site: Site, intake: Running) -> None:
@@ -209,7 +186,7 @@ async def test_the_same_request_twice_in_one_batch_is_one_case(site: Site, intak
     assert isinstance(answers[2], Refused)
     assert answers[2].field == "Idempotency-Key"
     assert isinstance(answers[3], Answer)
-    assert await count(intake) == 2
+    assert await rows_in(intake) == 2
 
 
 async def test_a_refused_wish_claims_nothing_for_the_rest_of_the_batch(

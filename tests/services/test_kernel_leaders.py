@@ -18,33 +18,18 @@ from shared.journal.sending import send_round
 from shared.messaging.topics import CASE_EVENTS, create_topics
 from tests.any_client import assert_in_order, read_log
 from tests.running import TOPIC_NAMES, Running, until
-from tests.stages import Site, people, staff
+from tests.stages import Site, people, with_staff
 
 CANARY_IIN = "900000007919"
 CANARY_NAME = "Кәусар-Канарейка"
 CANARY_TEXT = "moving to Canary Street 17"
 
 
-async def with_staff(site: Site, **options: Any) -> Running:
-    await site.tell(staff())
-    intake = await site.start(Source.INTAKE, **options)
-    await intake.read()
-    return intake
-
-
-@pytest.fixture
-async def intake(site: Site) -> Running:
-    """Intake, which knows the staff of one office and sends what it tells."""
-    intake = await with_staff(site)
-    intake.send()
-    return intake
-
-
 # ---- more than one leader, or none --------------------------------------------------------------
 
 
 async def test_two_leaders_at_once_make_only_duplicates(site: Site) -> None:
-    intake = await with_staff(site, publish_wait_s=0.01)
+    intake = await with_staff(site, Source.INTAKE, publish_wait_s=0.01)
     await intake.desk.perform_all(await site.applications(people(400), by_rule=(Step.REGISTER,)))
     second = Relay(site.url, site.schema(Source.INTAKE), site.bootstrap)
     second._lock = (lock_class("another relay"), 1)
@@ -95,7 +80,7 @@ async def test_a_leader_that_is_stuck_is_evicted(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay_module, "_STALE_S", 0.5)
-    intake = await with_staff(site)
+    intake = await with_staff(site, Source.INTAKE)
     stuck = await asyncpg.connect(site.url)
     try:
         lock = intake.relay._lock
@@ -113,7 +98,7 @@ async def test_a_leader_with_nothing_to_send_is_left_alone(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay_module, "_STALE_S", 0.2)
-    intake = await with_staff(site)
+    intake = await with_staff(site, Source.INTAKE)
     idle = await asyncpg.connect(site.url)
     try:
         assert await idle.fetchval("SELECT pg_try_advisory_lock($1, $2)", *intake.relay._lock)
@@ -153,7 +138,7 @@ class TopicPlace:
 
 
 async def test_an_unknown_offset_is_never_stored(site: Site) -> None:
-    intake = await with_staff(site, publish_wait_s=0.01)
+    intake = await with_staff(site, Source.INTAKE, publish_wait_s=0.01)
     await intake.desk.perform(await site.application())
     rows = await intake.pool.fetch(relay_module._NEXT, 10)
     vague = _VagueProducer()
@@ -168,7 +153,7 @@ async def test_a_broker_killed_while_it_is_sent_to_loses_nothing(
     mortal_site: Site, mortal: LocalBroker
 ) -> None:
     site = mortal_site
-    intake = await with_staff(site, publish_wait_s=0.01)
+    intake = await with_staff(site, Source.INTAKE, publish_wait_s=0.01)
     intake.send()
     wishes = await site.applications(people(1500), by_rule=(Step.REGISTER,))
     for start in range(0, 1500, 100):

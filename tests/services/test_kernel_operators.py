@@ -3,31 +3,17 @@
 import pytest
 
 from shared.errors import Refused
-from shared.identifiers import Source, Step
 from tests.facts import CaseFacts, Written
 from tests.running import Running
-from tests.stages import Site, staff
+from tests.stages import Site, registered_case
 
 ASSIGNED = "executor-assigned"
 RESOLVED = "parked-resolved"
 
 
 @pytest.fixture
-async def routing(site: Site) -> Running:
-    """Routing, which knows the staff of one office and sends what it tells."""
-    await site.tell(staff())
-    routing = await site.start(Source.ROUTING)
-    await routing.read()
-    return routing
-
-
-@pytest.fixture
 def case() -> CaseFacts:
-    """A case that routing assigns by itself as soon as it has read both facts."""
-    case = CaseFacts(by_rule=(Step.ASSIGN,))
-    case.lodged()
-    case.registered()
-    return case
+    return registered_case()
 
 
 async def told(site: Site, stage: Running, *records: Written) -> list[tuple[int, int]]:

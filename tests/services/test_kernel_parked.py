@@ -8,11 +8,11 @@ from shared.errors import Refused
 from shared.events import codec
 from shared.events.catalogue import BY_TYPE
 from shared.events.event import Event
-from shared.identifiers import DEPARTMENT, Role, Source, Step, new_id
+from shared.identifiers import DEPARTMENT, Role, Source, new_id
 from shared.journal.parked import give_up_waiting
 from tests.facts import CaseFacts, DepartmentFacts, Written
 from tests.running import Running
-from tests.stages import Site, staff
+from tests.stages import Site, registered_case
 from tests.tables import tables_equal, tables_of
 
 ASSIGNED = "executor-assigned"
@@ -20,21 +20,8 @@ RESOLVED = "parked-resolved"
 
 
 @pytest.fixture
-async def routing(site: Site) -> Running:
-    """Routing, which knows the staff of one office and sends what it tells."""
-    await site.tell(staff())
-    routing = await site.start(Source.ROUTING)
-    await routing.read()
-    return routing
-
-
-@pytest.fixture
 def case() -> CaseFacts:
-    """A case that routing assigns by itself as soon as it has read both facts."""
-    case = CaseFacts(by_rule=(Step.ASSIGN,))
-    case.lodged()
-    case.registered()
-    return case
+    return registered_case()
 
 
 async def told(site: Site, stage: Running, *records: Written) -> list[tuple[int, int]]:

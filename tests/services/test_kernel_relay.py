@@ -1,11 +1,9 @@
 """From the journal to the topic (D3): everything, in order, at least once, with nothing clear."""
 
 import json
-from typing import Any
 from uuid import UUID
 
 import asyncpg
-import pytest
 
 from services.intake.commands import RequestWithdrawal
 from services.routing.commands import RecordStaffMember
@@ -16,26 +14,11 @@ from shared.messaging.topics import DEPARTMENT_EVENTS
 from shared.privacy.sealing import PLAIN_BYTES_MAX
 from tests.any_client import assert_in_order, of_case, read_log
 from tests.running import Running
-from tests.stages import TABLES, Site, people, staff
+from tests.stages import TABLES, Site, people, with_staff
 
 CANARY_IIN = "900000007919"
 CANARY_NAME = "Кәусар-Канарейка"
 CANARY_TEXT = "moving to Canary Street 17"
-
-
-async def with_staff(site: Site, **options: Any) -> Running:
-    await site.tell(staff())
-    intake = await site.start(Source.INTAKE, **options)
-    await intake.read()
-    return intake
-
-
-@pytest.fixture
-async def intake(site: Site) -> Running:
-    """Intake, which knows the staff of one office and sends what it tells."""
-    intake = await with_staff(site)
-    intake.send()
-    return intake
 
 
 async def lodged(site: Site, intake: Running, iins: list[str]) -> list[Answer]:
@@ -149,7 +132,7 @@ async def test_the_outbox_empties_and_published_says_where_everything_is(
 
 
 async def test_more_than_one_round_drains_in_the_order_of_the_journal(site: Site) -> None:
-    intake = await with_staff(site, publish_wait_s=0.01)
+    intake = await with_staff(site, Source.INTAKE, publish_wait_s=0.01)
     wishes = await site.applications(people(700), by_rule=(Step.REGISTER,))
     for start in range(0, len(wishes), 350):
         await intake.desk.perform_all(wishes[start : start + 350])

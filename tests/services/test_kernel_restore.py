@@ -23,16 +23,6 @@ KEY = "a" * 64
 BODY, OTHER_BODY = "1" * 64, "2" * 64
 
 
-@pytest.fixture
-async def intake(site: Site) -> Running:
-    """Intake, which knows the staff of one office and sends what it tells."""
-    await site.tell(staff())
-    intake = await site.start(Source.INTAKE)
-    await intake.read()
-    intake.send()
-    return intake
-
-
 async def lodged(site: Site, intake: Running, iins: Sequence[str]) -> list[CaseId]:
     wishes = [await site.application(iin) for iin in iins]
     answers = await intake.desk.perform_all(wishes)

@@ -2,8 +2,6 @@
 
 import asyncio
 
-import pytest
-
 from services.routing.commands import AssignExecutor
 from shared.identifiers import Source, Step
 from tests.facts import CaseFacts, Written
@@ -11,15 +9,6 @@ from tests.running import Running
 from tests.stages import Site, staff
 
 OVERDUE = "stage-overdue"
-
-
-@pytest.fixture
-async def routing(site: Site) -> Running:
-    """Routing, which knows the staff of one office."""
-    await site.tell(staff())
-    routing = await site.start(Source.ROUTING)
-    await routing.read()
-    return routing
 
 
 def registered(*, by_rule: tuple[Step, ...] = ()) -> CaseFacts:

@@ -3,32 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import pytest
-
-from shared.identifiers import Source, Step, new_id
+from shared.identifiers import new_id
 from shared.messaging.records import NOBODY
-from tests.facts import CaseFacts, Written
+from tests.facts import Written
 from tests.running import Running
-from tests.stages import Site, staff, unknown_edition, unread
+from tests.stages import Site, registered_case, unknown_edition, unread
 
 ASSIGNED = ["executor-assigned"]
-
-
-@pytest.fixture
-async def routing(site: Site) -> Running:
-    """Routing, which knows the staff of one office."""
-    await site.tell(staff())
-    routing = await site.start(Source.ROUTING)
-    await routing.read()
-    return routing
-
-
-def registered_case() -> CaseFacts:
-    """A case that routing assigns by itself as soon as it has read both facts."""
-    case = CaseFacts(by_rule=(Step.ASSIGN,))
-    case.lodged()
-    case.registered()
-    return case
 
 
 async def told(site: Site, routing: Running, records: Sequence[Written]) -> int:

@@ -19,7 +19,7 @@ from typing import Any, Final
 import pytest
 
 from deploy.local.broker import LocalBroker
-from services.casebook import opening
+from services.casebook import arrivals, opening
 from services.casebook.opening import Block
 from services.casebook.schemas import MIGRATIONS as CASEBOOK_MIGRATIONS
 from services.casebook.settings import Settings
@@ -65,9 +65,9 @@ def newer_build() -> Iterator[None]:
     steps = MappingProxyType({FIRST: (SECOND, with_basis)})
     by_model = {(each.model, each.owner): each for each in by_type.values()}
     with pytest.MonkeyPatch.context() as patched:
-        for module in (catalogue, codec, opening):
+        for module in (catalogue, codec, opening, arrivals):
             patched.setattr(module, "BY_TYPE", MappingProxyType(by_type))
-        for module in (upcasts, codec):
+        for module in (upcasts, codec, arrivals):
             patched.setattr(module, "UPCASTS", steps)
         patched.setattr(catalogue, "_BY_MODEL", MappingProxyType(by_model))
         yield

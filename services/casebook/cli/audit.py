@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 import typer
+import uvloop
 
 from services.casebook.auditing import Report, Stand, compared, gathered
 from services.casebook.case_document import case_file, written_document
@@ -61,7 +62,7 @@ def verify(context: typer.Context) -> None:
     run = run_of(context)
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     began = process_time()
-    report = asyncio.run(_verify(run))
+    report = uvloop.run(_verify(run))
     used_s = process_time() - began
     findings = [asdict(finding) for finding in report.findings.kept]
     total = report.findings.counts.total()

@@ -1,6 +1,5 @@
 """`qyzmet rebuild`: casebook's tables folded anew beside the live ones, compared, swapped in."""
 
-import asyncio
 import gc
 import os
 import sys
@@ -10,6 +9,7 @@ from dataclasses import asdict
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import typer
+import uvloop
 from rich.prompt import Confirm
 
 from services.casebook import comparing, rebuilding
@@ -153,7 +153,7 @@ _LIVE: Final = "casebook"
 def _done(work: Coroutine[Any, Any, _T]) -> _T:
     """What came of it. Raises Failure."""
     try:
-        return asyncio.run(work)
+        return uvloop.run(work)
     except (CannotRebuild, ForeignLog) as fault:
         raise Failure(str(fault)) from None
     except Conflict:

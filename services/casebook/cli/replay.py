@@ -3,7 +3,6 @@
 It reads the log and writes nothing anywhere but what it is told to show.
 """
 
-import asyncio
 import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 import typer
+import uvloop
 
 from services.casebook.case_document import Inspection, proven
 from services.casebook.case_order import CaseOrder
@@ -116,7 +116,7 @@ def replay(
         is_document = inspection is not None or run.screen.form is Form.JSON
         document = Inspection(out, head) if is_document and out is not None else None
         output = Output(run, document, is_of_one=only is not None)
-        totals = asyncio.run(_replay(run, only, wanted, output))
+        totals = uvloop.run(_replay(run, only, wanted, output))
         if document is not None:
             document.close(_values(totals))
     used_s = max(process_time() - began, 0.001)

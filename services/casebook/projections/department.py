@@ -44,6 +44,8 @@ COLUMNS: Final = {
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Take over the department's facts that were applied."""
     told = [told for file in files if file.case_id == DEPARTMENT for told in file.told]
+    if not told:
+        return
     found = rows_of(told)
     for table, statement in (("members", _MEMBERS), ("absences", _ABSENCES), ("acting", _ACTING)):
         if rows := found[table]:

@@ -20,12 +20,16 @@ _NOTE: Final = """
 INSERT INTO names (case_id) SELECT unnest($1::uuid[]) ON CONFLICT (case_id) DO NOTHING
 """
 _FORGET: Final = "DELETE FROM names WHERE case_id = ANY ($1::uuid[])"
+# OFFSET 0 keeps the planner from joining all of both tables while its statistics are old.
 _UNREAD: Final = """
 SELECT unread.case_id, status.office, lodged.event_id, lodged.type, lodged.sealed
 FROM (SELECT case_id FROM names WHERE words IS NULL ORDER BY case_id LIMIT $1) AS unread
-JOIN status ON status.case_id = unread.case_id
-JOIN timeline AS lodged ON lodged.case_id = unread.case_id AND lodged.source = 'intake'
- AND lodged.type LIKE 'qyzmet.intake.application-lodged.%'
+CROSS JOIN LATERAL (SELECT office FROM status WHERE case_id = unread.case_id OFFSET 0) AS status
+CROSS JOIN LATERAL (
+    SELECT event_id, type, sealed, sequence FROM timeline
+    WHERE case_id = unread.case_id AND source = 'intake'
+      AND type LIKE 'qyzmet.intake.application-lodged.%' OFFSET 0
+) AS lodged
 ORDER BY unread.case_id, lodged.sequence
 """
 # Only what is still there: a case erased meanwhile has no row, and gets none.
@@ -51,16 +55,25 @@ SELECT case_id FROM names WHERE $1::uuid IS NULL OR case_id > $1 ORDER BY case_i
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Note the cases whose application was read now, and forget those that are erased."""
     erased = [file.case_id for file in files if file.told and file.standing.erased]
-    lodged = [
-        file.case_id
-        for file in files
-        if not file.standing.erased
-        and any(isinstance(told.fact.event, ApplicationLodged) for told in file.told)
-    ]
-    if lodged:
-        await connection.execute(_NOTE, lodged)
+    await note(connection, lodged_in(files))
     if erased:
         await forget(connection, erased)
+
+
+def lodged_in(files: Sequence[CaseFile]) -> list[CaseId]:
+    """Those of which an application was read now, and that are not erased."""
+    return [
+        file.case_id
+        for file in files
+        for told in file.told
+        if told.fact.entry.model is ApplicationLodged and not file.standing.erased
+    ]
+
+
+async def note(connection: Connection, cases: Sequence[CaseId]) -> None:
+    """These have a name to be read."""
+    if cases:
+        await connection.execute(_NOTE, cases)
 
 
 async def forget(connection: Connection, cases: Collection[CaseId]) -> None:

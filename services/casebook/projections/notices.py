@@ -11,8 +11,13 @@ from services.casebook.admission import CaseFile, Told
 from services.casebook.bulk import Row
 from services.casebook.conditions import Conditions
 from services.casebook.paging import Order, Page
+from shared.events.attributes import OFFICE, SEQUENCE
 from shared.events.notify import NoticeFailed, NoticeSent
+from shared.events.spelling import picking
 from shared.postgres.pool import Connection
+
+_sending = picking(NoticeSent, "way", "template", "sent_at")
+_failing = picking(NoticeFailed, "way", "template", "failed_at", "reason")
 
 LAST_FIRST: Final = Order("notices", {"at": datetime, "case_id": UUID, "sequence": int})
 
@@ -35,7 +40,11 @@ ORDER BY at DESC, notices.case_id DESC, sequence DESC LIMIT {limit}
 
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Add what became of messages."""
-    rows = [row for file in files for row in rows_of(file)]
+    await add(connection, [row for file in files for row in rows_of(file)])
+
+
+async def add(connection: Connection, rows: Sequence[Row]) -> None:
+    """These, in bulk."""
     if rows:
         await connection.execute(_INSERT, *zip(*rows, strict=True))
 
@@ -58,12 +67,14 @@ async def listed(
 
 
 def _row(told: Told) -> Row | None:
-    envelope = told.fact.envelope
-    match told.fact.event:
-        case NoticeSent(way=way, template=template, sent_at=at):
-            became: Row = (way, template, "sent", None, at)
-        case NoticeFailed(way=way, template=template, reason=reason, failed_at=at):
-            became = (way, template, "failed", reason, at)
-        case _:
-            return None
-    return envelope.case_id, envelope.sequence, envelope.office, *became
+    fact = told.fact
+    model = fact.entry.model
+    if model is NoticeSent:
+        (way, template, at), outcome, reason = _sending(fact.words), "sent", None
+    elif model is NoticeFailed:
+        (way, template, at, reason), outcome = _failing(fact.words), "failed"
+    else:
+        return None
+    when = datetime.fromisoformat(str(at))
+    place = (told.arrival.case_id, int(fact.heading[SEQUENCE]), fact.heading[OFFICE])
+    return *place, way, template, outcome, reason, when

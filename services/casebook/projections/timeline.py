@@ -4,17 +4,18 @@ The block is never opened here. When a case is erased its blocks are taken out, 
 of the keys.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from services.casebook.admission import CaseFile, Told
-from services.casebook.bulk import Row, copied
-from shared.events.event import ERASED, Event
+from services.casebook.bulk import NULL, Row, copied
+from shared.events.attributes import ACTOR, CASE, EVENT, SEQUENCE, SOURCE, TIME, TURN, TYPE
+from shared.events.event import ERASED, Event, Kind
+from shared.events.spelling import Words, paths_of, picking
 from shared.postgres.pool import Connection
-from shared.procedures.due import Due
 
 COLUMNS: Final = (
     "case_id", "source", "sequence", "place", "turn", "event_id", "type", "kind", "actor",
@@ -36,11 +37,6 @@ UPDATE timeline SET sealed = 'erased'
 WHERE case_id = ANY ($1::uuid[]) AND sealed <> 'erased'
 """
 
-_PRIVATE: Final = {"private"}
-_PRIVATE_NAME: Final = b'"private"'
-_PRIVATE_LAST: Final = b',"private":"'
-_SEALED_TO_THE_END: Final = re.compile(rb'[A-Za-z0-9._\-]+"}')
-
 
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Add the facts that were applied, and take sealed blocks out of cases that are erased."""
@@ -57,27 +53,26 @@ async def erase(connection: Connection, files: Sequence[CaseFile]) -> None:
 
 
 def row_of(file: CaseFile, told: Told) -> Row:
-    fact, raw = told.fact, told.arrival.raw
-    envelope, event = fact.envelope, fact.event
-    shape = _shape(type(event))
-    due = _due(event, shape)
+    """A fact as the table holds it."""
+    heading, raw = told.fact.heading, told.arrival.raw
+    clause, due_at, due_clause, due_rule, said, sealed = _shown(file, told)
     return (
         file.case_id,
-        envelope.source,
-        envelope.sequence,
+        heading[SOURCE],
+        int(heading[SEQUENCE]),
         told.place,
-        envelope.turn,
-        envelope.event_id,
-        envelope.type,
-        fact.entry.kind,
-        envelope.actor,
-        envelope.time,
-        _clause(event, shape),
-        due[0],
-        due[1],
-        due[2],
-        _said(told, shape),
-        _sealed(file, event, shape),
+        int(heading[TURN]),
+        UUID(heading[EVENT]),
+        heading[TYPE],
+        told.fact.entry.kind.value,
+        heading[ACTOR],
+        datetime.fromisoformat(heading[TIME]),
+        clause,
+        None if due_at is None else datetime.fromisoformat(due_at),
+        due_clause,
+        due_rule,
+        said,
+        sealed,
         raw.topic,
         raw.partition,
         raw.offset,
@@ -85,50 +80,54 @@ def row_of(file: CaseFile, told: Told) -> Row:
     )
 
 
-class _Shape(NamedTuple):
-    """Which of the parts that the timeline shows an event can have: asking costs more."""
+def line_of(file: CaseFile, told: Told) -> str:
+    """The same row as a line for COPY: nothing is made of the words but text again."""
+    fact, raw = told.fact, told.arrival.raw
+    heading, (clause, due_at, due_clause, due_rule, said, sealed) = fact.heading, _shown(file, told)
+    # Only what is said can hold a sign that COPY escapes: JSON has a backslash of its own.
+    said = said.replace("\\", "\\\\") if "\\" in said else said
+    return (
+        f"{heading[CASE]}\t{heading[SOURCE]}\t{heading[SEQUENCE]}\t{told.place}\t"
+        f"{heading[TURN]}\t{heading[EVENT]}\t{heading[TYPE]}\t{_KINDS[fact.entry.kind]}\t"
+        f"{heading[ACTOR]}\t{heading[TIME]}\t{clause or NULL}\t{due_at or NULL}\t"
+        f"{due_clause or NULL}\t{due_rule or NULL}\t{said}\t{sealed or NULL}\t"
+        f"{raw.topic}\t{raw.partition}\t{raw.offset}\t{told.effective}\n"
+    )
 
-    due: bool
-    clause: str | None
-    private: bool
+
+_Shown = tuple[str | None, str | None, str | None, str | None, str, str | None]
+"""Of an event: a clause; a due's time, clause and rule; what it says in the clear, and sealed."""
+
+
+class _Shape(NamedTuple):
+    """Which of the parts that the timeline shows an event can have, and where its words stand."""
+
+    clause: int | None
+    due: Callable[[Words], Words] | None
+    private: int | None
 
 
 @cache
 def _shape(kind: type[Event]) -> _Shape:
-    fields = kind.model_fields
-    clause = next((name for name in ("clause", "ground_clause") if name in fields), None)
-    return _Shape("due" in fields, clause, "private" in fields)
+    paths = paths_of(kind)
+    clause = next(
+        (paths.index(name) for name in ("clause", "ground_clause") if name in paths), None
+    )
+    due = picking(kind, "due.at", "due.clause", "due.rule") if "due.at" in paths else None
+    return _Shape(clause, due, paths.index("private") if "private" in paths else None)
 
 
-def _due(event: Event, shape: _Shape) -> tuple[datetime | None, str | None, str | None]:
-    due = getattr(event, "due") if shape.due else None  # noqa: B009 -- of many classes
-    return (due.at, due.clause, due.rule) if isinstance(due, Due) else (None, None, None)
+_KINDS: Final = {kind: kind.value for kind in Kind}
+_NO_DUE: Final = (None, None, None)
 
 
-def _clause(event: Event, shape: _Shape) -> str | None:
-    """The clause that the fact itself names: of a rejection, of a refusal's ground."""
-    found = getattr(event, shape.clause) if shape.clause is not None else None
-    return found if isinstance(found, str) else None
-
-
-def _said(told: Told, shape: _Shape) -> str:
-    """The event without its private part: as it came, if it was written as we write today."""
-    value = told.arrival.raw.value or b""
-    if not shape.private:
-        head, tail = value[:-1], value[-1:]
-    else:
-        head, _, tail = value.rpartition(_PRIVATE_LAST)
-        tail = tail[-1:] if _SEALED_TO_THE_END.fullmatch(tail) else b""
+def _shown(file: CaseFile, told: Told) -> _Shown:
     fact = told.fact
-    is_as_told = fact.envelope.type == fact.entry.type and _PRIVATE_NAME not in head
-    if tail == b"}" and is_as_told:
-        return f"{head.decode()}}}"
-    private = _PRIVATE if shape.private else None
-    return fact.event.model_dump_json(exclude=private, exclude_none=True)
-
-
-def _sealed(file: CaseFile, event: Event, shape: _Shape) -> str | None:
-    private = getattr(event, "private") if shape.private else None  # noqa: B009 -- as above
-    if private is None:
-        return None
-    return ERASED if file.standing.erased else str(private)
+    words, said = fact.words, fact.value.decode()
+    clause, due, private = _shape(fact.entry.model)
+    sealed = words[private] if private is not None else None
+    if sealed is not None:
+        said = said.replace(f',"private":"{sealed}"', "", 1)
+        sealed = ERASED if file.standing.erased else sealed
+    at, due_clause, rule = due(words) if due is not None else _NO_DUE
+    return words[clause] if clause is not None else None, at, due_clause, rule, said, sealed
