@@ -110,6 +110,7 @@ class Composed:
 
     def down(self) -> None:
         """Remove everything that it made."""
+        self.client.close()
         self.compose("down", "--volumes", "--remove-orphans")
 
     def token(self, person: str) -> str:
