@@ -30,7 +30,7 @@ SOCKET_PATH_MAX = 100  # the kernel's limit is 107, and Postgres adds its own fi
 
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": HOST,
-    "shared_buffers": "256MB",
+    "shared_buffers": "1GB",
     "max_connections": "200",
     "max_locks_per_transaction": "256",
     "idle_in_transaction_session_timeout": "15s",

@@ -133,7 +133,7 @@ CREATE TABLE timeline (
     partition   smallint    NOT NULL,
     "offset"    bigint      NOT NULL,
     PRIMARY KEY (case_id, source, sequence)
-) WITH (autovacuum_analyze_scale_factor = 0.5);
+) WITH (autovacuum_analyze_scale_factor = 0.5, autovacuum_vacuum_insert_threshold = 100000);
 ALTER TABLE timeline ALTER said SET STATISTICS 0, ALTER sealed SET STATISTICS 0;
 
 -- The staff directory, from the department's own facts.

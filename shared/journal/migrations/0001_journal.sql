@@ -14,7 +14,7 @@ CREATE TABLE journal (
     hash        text        NOT NULL,         -- of the two above; the next event carries it
     recorded_at timestamptz NOT NULL,
     UNIQUE (case_id, sequence)                -- two writers cannot both take the next place
-) WITH (autovacuum_analyze_scale_factor = 1);
+) WITH (autovacuum_analyze_scale_factor = 1, autovacuum_vacuum_insert_threshold = 100000);
 
 -- Nobody asks for these by their values; sampling and sorting such texts is most of an ANALYZE.
 ALTER TABLE journal
