@@ -55,7 +55,7 @@ def apply_acls(admin: AdminClient) -> tuple[int, int]:
     if added:
         _wait_for(admin.create_acls(list(added), request_timeout=_WAIT_S))
     if surplus:
-        filters = [_exactly(binding) for binding in surplus]
+        filters = [exactly(binding) for binding in surplus]
         _wait_for(admin.delete_acls(filters, request_timeout=_WAIT_S))
     return len(added), len(surplus)
 
@@ -87,7 +87,8 @@ def _allowed(name: str, kind: ResourceType, resource: str, operation: str) -> Ac
     )
 
 
-def _exactly(binding: AclBinding) -> AclBindingFilter:
+def exactly(binding: AclBinding) -> AclBindingFilter:
+    """What finds this binding and no other."""
     return AclBindingFilter(
         binding.restype,
         binding.name,

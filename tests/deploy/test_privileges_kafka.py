@@ -4,9 +4,9 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from confluent_kafka.admin import AclBinding, AclBindingFilter, AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic
 
-from deploy.privileges.acls import apply_acls, bindings
+from deploy.privileges.acls import apply_acls, bindings, exactly
 from deploy.privileges.table import BY_NAME, STAGES, Principal
 from deploy.site.broker import SET_UP
 from shared.messaging.topics import CASE_EVENTS, DEPARTMENT_EVENTS
@@ -113,18 +113,6 @@ def test_a_list_that_went_astray_is_put_right(stocked: SecuredBroker) -> None:
     stray.principal = f"User:{STRANGER}"
     attempts.done(admin.create_acls([stray]))
     missing = next(iter(bindings()))
-    admin.delete_acls([_filter(missing)])[_filter(missing)].result()
+    admin.delete_acls([exactly(missing)])[exactly(missing)].result()
     assert apply_acls(admin) == (1, 1)
     assert apply_acls(admin) == (0, 0)
-
-
-def _filter(binding: AclBinding) -> AclBindingFilter:
-    return AclBindingFilter(
-        binding.restype,
-        binding.name,
-        binding.resource_pattern_type,
-        binding.principal,
-        binding.host,
-        binding.operation,
-        binding.permission_type,
-    )
