@@ -16,7 +16,7 @@ from typing import Final
 
 from services.casebook import changes, offsets
 from services.casebook.changes import Change, Reach, Span
-from services.casebook.schemas import Schemas, asking, exists
+from services.casebook.schemas import Schemas, asking, exists, hold_pointer
 from services.casebook.tailing import Tail
 from shared.errors import Unavailable
 from shared.postgres.pool import Connection, Pool
@@ -27,8 +27,11 @@ CHANGES_PER_MESSAGE: Final = 100
 CATCH_UP_MAX: Final = 5_000
 """Changes that a returning client is told one by one; after more it reloads."""
 HEARTBEAT_S: Final = 15.0
+_LOOK_S: Final = 1.0
+"""How long a returning client hears nothing while there is nothing to look at."""
 _RETRY_MS: Final = 2_000
 _DIGITS_MAX: Final = 18
+_ALIVE: Final = b": still here\n\n"
 
 
 @dataclass(eq=False, slots=True)
@@ -48,6 +51,11 @@ class _Client:
         if len(self.messages) > QUEUE_MAX:
             self.start_afresh()
         self.news.set()
+
+    def forget(self) -> None:
+        """Begin with an empty queue."""
+        self.must_reload = False
+        self.messages.clear()
 
     def start_afresh(self) -> None:
         """What is queued is not enough, or too much: the client reloads."""
@@ -87,10 +95,16 @@ class Feed:
         """The text of one stream, up to an instant (Unix time): that of the token's end."""
         client = _Client(office)
         self._clients.add(client)
-        # From here on the tail queues what is new; what is older comes from the table.
-        start = self._tail.reach
         try:
             yield f"retry: {_RETRY_MS}\n\n".encode()
+            # Another replica may have told it more than this one has seen of yet.
+            while last_id is not None and not await self._tail.look_again(_LOOK_S):
+                if self._is_closing or until <= time.time():
+                    return
+                yield _ALIVE
+            # From here on the tail queues what is new; what is older comes from the table.
+            client.forget()
+            start = self._tail.reach
             if start is None:
                 return
             async for message in self._beginning(client, start, last_id):
@@ -144,6 +158,7 @@ class Feed:
                     self._pool.acquire() as connection,
                     connection.transaction(isolation="repeatable_read", readonly=True),
                 ):
+                    await hold_pointer(connection)
                     found = await changes.reach(connection)
                     if found.generation != start.generation:
                         return None  # other tables became the live ones just now
@@ -184,19 +199,15 @@ class Feed:
     def _waiting(self, client: _Client) -> list[bytes]:
         """All that is queued, or the one word that it was too much."""
         client.news.clear()
-        if client.must_reload:
-            client.must_reload = False
-            client.messages.clear()
-            return [_message("reload", self._tail.reach, {})]
-        messages = list(client.messages)
-        client.messages.clear()
-        return messages
+        must_reload, messages = client.must_reload, list(client.messages)
+        client.forget()
+        return [_message("reload", self._tail.reach, {})] if must_reload else messages
 
     def _heartbeat(self, client: _Client) -> bytes:
         """A comment; with the last number, so that a quiet office resumes from here."""
         reach = self._tail.reach
         if reach is None or client.messages or client.must_reload:
-            return b": still here\n\n"
+            return _ALIVE
         return f": still here\nid: {reach.generation}:{reach.last}\n\n".encode()
 
 

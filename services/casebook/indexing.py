@@ -15,9 +15,9 @@ from services.casebook import naming
 from services.casebook.following import Follower
 from services.casebook.opening import Block, Opener
 from services.casebook.projections import names
+from services.casebook.schemas import asking
 from shared.errors import Unavailable
 from shared.identifiers import CaseId, EventId
-from shared.postgres.faults import reachable
 from shared.postgres.pool import Connection, Pool
 from shared.privacy.keys import Vault
 
@@ -64,7 +64,7 @@ class Indexer:
 
     async def _work(self) -> bool:
         """One round; whether there is more to read at once."""
-        with reachable("the read side"):
+        with asking():
             async with self._pool.acquire() as connection:
                 count = await self.read_some(connection)
                 if time.monotonic() > self._walk_at:

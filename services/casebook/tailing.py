@@ -12,7 +12,7 @@ import structlog
 
 from services.casebook import changes
 from services.casebook.changes import Change, Reach, Span
-from services.casebook.schemas import CHANNEL, Lost, asking
+from services.casebook.schemas import CHANNEL, Lost, asking, hold_pointer
 from shared.errors import Because, Refused, Unavailable
 from shared.http.positions import LogPosition
 from shared.messaging.log import Place as Partition
@@ -45,6 +45,10 @@ class Tail:
         self.is_lost = False
         """There are no tables, as far as is known."""
         self._moved = asyncio.Event()
+        self._news = asyncio.Event()
+        self._begun = 0
+        self._ended = 0
+        """Looks by number: the last that was begun, the last that was brought to its end."""
         self._touched = time.monotonic()
         self.reach: Reach | None = None
         """Where the changes stood when last looked at, all of them told."""
@@ -81,6 +85,21 @@ class Tail:
                 raise Lost from None
             raise Unavailable("the read side has not come so far yet", retry_after_s=1) from None
 
+    async def look_again(self, wait_s: float) -> bool:
+        """Wait for a look that begins after this moment; whether there was one in time.
+
+        What any replica has told by now is told here then, too.
+        """
+        wanted = self._begun + 1
+        self._news.set()
+        try:
+            async with asyncio.timeout(wait_s):
+                while self._ended < wanted:
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
+        return True
+
     async def run(self) -> None:
         """Look whenever there is news; ends only by cancellation."""
         while True:
@@ -102,63 +121,64 @@ class Tail:
             schema=self._schema,
             application_name=f"casebook-{self._replica}-tail",
         )
-        news = asyncio.Event()
         try:
             with asking():
-                await connection.add_listener(f"{CHANNEL}_{self._schema}", lambda *_: news.set())
+                channel = f"{CHANNEL}_{self._schema}"
+                await connection.add_listener(channel, lambda *_: self._news.set())
                 while not connection.is_closed():
-                    news.clear()
+                    self._news.clear()
                     await self._look()
-                    await _either(news, _POLL_S)
+                    await _either(self._news, _POLL_S)
         finally:
             connection.terminate()
 
     async def _look(self) -> None:
-        # In one snapshot: what is told belongs to the places up to which it is told.
+        """See what is new, in one snapshot of one set of tables; then tell it.
+
+        So a look that fails has told nothing, and all that was told belongs to `_next`.
+        """
+        self._begun = number = self._begun + 1
         async with (
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
+            await hold_pointer(connection)
             rows = await connection.fetch(_NEXT)
-            await self._tell(connection)
+            found = await changes.reach(connection)
+            fresh = await self._fresh(connection, found)
         self._next = {(row["topic"], row["partition"]): row["next"] for row in rows}
+        self.reach = found
+        self._tell(fresh, found.generation)
         self.is_lost = False
         self._touched = time.monotonic()
+        self._ended = number
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
-    async def _tell(self, connection: Connection) -> None:
-        """Tell what changed since the last look, in order and without gaps."""
-        found, known = await changes.reach(connection), self.reach
+    async def _fresh(self, connection: Connection, found: Reach) -> Sequence[Change] | None:
+        """What changed since the last look, in order; None when that cannot be said."""
+        known = self.reach
         if known is None:
-            self.reach = found
-            return
+            return ()
         if known.generation != found.generation:
-            await self._go_over(connection, found)
-            return
+            # Other tables are the live ones now: what they know beyond what was told.
+            beyond = await changes.since(connection, self._next, to=found.last, most=GO_ON_MAX + 1)
+            return None if beyond is None or len(beyond) > GO_ON_MAX else beyond
         if known.last + 1 < found.oldest:
-            self.reach = found
-            self._hand_out([], found.generation)
-            return
-        told = known.last
-        while told < found.last:
-            batch = await changes.after(connection, Span(told, found.last, _AT_ONCE))
-            if not batch:
-                break
-            told = batch[-1].number
-            self.reach = Reach(found.generation, told, found.oldest)
-            self._hand_out(batch, found.generation)
-        self.reach = Reach(found.generation, told, found.oldest)
+            return None
+        told: list[Change] = []
+        while batch := await changes.after(
+            connection, Span(told[-1].number if told else known.last, found.last, _AT_ONCE)
+        ):
+            told += batch
+        return told
 
-    async def _go_over(self, connection: Connection, found: Reach) -> None:
-        """Other tables are the live ones now: tell what they know beyond what was told."""
-        batch = await changes.since(connection, self._next, to=found.last, most=GO_ON_MAX + 1)
-        self.reach = found
-        if batch is None or len(batch) > GO_ON_MAX:
-            self._hand_out([], found.generation)
+    def _tell(self, fresh: Sequence[Change] | None, generation: str) -> None:
+        if fresh is None:
+            self._hand_out([], generation)
             return
-        for first in range(0, len(batch), _AT_ONCE):
-            self._hand_out(batch[first : first + _AT_ONCE], found.generation)
+        for first in range(0, len(fresh), _AT_ONCE):
+            self._hand_out(fresh[first : first + _AT_ONCE], generation)
 
     def _hand_out(self, batch: Sequence[Change], generation: str) -> None:
         for listener in tuple(self.listeners):

@@ -10,6 +10,7 @@ import pytest
 
 from deploy.local.broker import LocalBroker
 from services.casebook import changes, feed
+from services.casebook.tailing import Tail
 from shared.identifiers import Role
 from tests.department import Office, department
 from tests.readside import WAIT_S, served, token
@@ -87,6 +88,45 @@ async def test_other_tables_that_do_not_know_what_was_told_reload(office: Office
         reloading = await following(stream)
     assert reloading["event"] == "reload"
     assert reloading["id"].partition(":")[0] == "rebuilt" != before
+
+
+async def test_who_was_told_more_by_another_replica_hears_it_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, look = asyncio.Event(), Tail._look
+
+    async def later(tail: Tail) -> None:
+        await looks.wait()
+        await look(tail)
+
+    monkeypatch.setattr(Tail, "_look", later)
+    looks.set()
+    async with served(office.settings) as client:
+        async with listening(client, CLERK) as stream:
+            generation, _, number = (await following(stream))["id"].partition(":")
+        looks.clear()
+        await lodge(office, 3)
+        async with listening(client, CLERK, f"{generation}:{int(number) + 3}") as stream:
+            looks.set()
+            connected = await following(stream)
+            await lodge(office, 1)
+            assert await heard(stream, 1) == [int(number) + 4]
+    assert connected == {
+        "event": "connected",
+        "id": f"{generation}:{int(number) + 3}",
+        "data": "{}",
+    }
+
+
+async def test_who_comes_back_to_no_tables_is_answered_from_the_next_ones(office: Office) -> None:
+    async with served(office.settings) as client:
+        async with listening(client, CLERK) as stream:
+            last = (await following(stream))["id"]
+        await office.side.pool.execute("DROP SCHEMA casebook CASCADE")
+        async with listening(client, CLERK, last) as stream:
+            reloading = await following(stream)
+    assert reloading["event"] == "reload"
+    assert reloading["id"].partition(":")[0] != last.partition(":")[0]
 
 
 async def test_a_quiet_stream_says_that_it_is_there_and_where(
