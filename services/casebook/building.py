@@ -14,9 +14,9 @@ import structlog
 
 from services.casebook import folding, offsets
 from services.casebook.arrivals import Arrival, LogRecord, arrival_of
-from services.casebook.bulk import Row, copy_lines
+from services.casebook.bulk import Row
 from services.casebook.folding import BAD_VALUES, Desk
-from services.casebook.projections import department, names, notices, status, timeline
+from services.casebook.projections import department, names, notices, timeline
 from services.casebook.schemas import hold_pointer
 from shared.identifiers import CaseId
 from shared.messaging.log import Log
@@ -129,29 +129,19 @@ class Stretch:
 
     async def _write(self, pile: "_Pile") -> None:
         """What lies on the pile."""
-        await copy_lines(self._connection, "timeline", timeline.COLUMNS, pile.lines)
+        await timeline.add(self._connection, pile.lines)
         await notices.add(self._connection, pile.notices)
         await names.note(self._connection, pile.lodged)
         pile.lines, pile.notices, pile.lodged = [], [], []
 
     async def _keep(self, desk: Desk) -> None:
-        """The cases and where they stand: new ones by COPY, the others over what there was."""
+        """The cases and where they stand."""
         files = desk.ordered
-        await folding.keep(self._connection, [each for each in files if each.case_id in desk.known])
-        fresh = [file for file in files if file.case_id not in desk.known]
-        await self._copy("cases", folding.COLUMNS, [folding.row_of(file) for file in fresh])
-        standing = [row for file in fresh if (row := status.row_of(file)) is not None]
-        await self._copy("status", status.COLUMNS, standing)
+        await folding.keep(self._connection, desk)
         await timeline.erase(self._connection, files)
         erased = [file.case_id for file in files if file.stands and file.standing.erased]
         if erased:
             await names.forget(self._connection, erased)
-
-    async def _copy(
-        self, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
-    ) -> None:
-        if rows:
-            await self._connection.copy_records_to_table(table, columns=list(columns), records=rows)
 
     async def _fold_slowly(self, begun: dict[Partition, int]) -> None:
         """What a transaction did not take, as live batches: they find the record and park it."""

@@ -1,4 +1,5 @@
-"""Many rows into one table in one go: COPY into a session's own table, then one statement.
+"""Many rows into one table in one go: new ones by COPY; over older ones by COPY into a session's
+own table, then one statement.
 
 Arrays as parameters cost the client about twice as much for each value.
 """
@@ -35,6 +36,14 @@ async def copied(
         f"fresh_{table}", schema_name="pg_temp", columns=list(columns), records=rows
     )
     await connection.execute(_TAKE.format(table=table) + statement)
+
+
+async def copy_rows(
+    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Row]
+) -> None:
+    """Rows that are new: straight into the table, many to a page of it and to a log record."""
+    if rows:
+        await connection.copy_records_to_table(table, columns=list(columns), records=rows)
 
 
 async def copy_lines(

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.casebook.admission import CaseFile
+from services.casebook.bulk import copy_rows
 from shared.messaging.log import Place as Partition
 from shared.postgres.pool import Connection
 from shared.postgres.schema import checked_schema
@@ -15,11 +16,7 @@ KEPT: Final = 100_000
 
 # One row, so batches of two replicas can never number their changes past each other.
 _NUMBER: Final = "UPDATE feed SET last = last + $1 RETURNING last"
-_RECORD: Final = """
-INSERT INTO changes (change, case_id, office, topic, partition, "offset")
-SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::smallint[],
-                     $6::bigint[])
-"""
+_COLUMNS: Final = ("change", "case_id", "office", "topic", "partition", "offset")
 _FORGET: Final = "DELETE FROM changes WHERE change <= (SELECT last FROM feed) - $1"
 _NOW: Final = """
 SELECT generation, last, coalesce((SELECT min(change) FROM {0}changes), last + 1) AS oldest
@@ -82,8 +79,9 @@ async def record(connection: Connection, files: Sequence[CaseFile]) -> None:
     if not rows:
         return
     last = int(await connection.fetchval(_NUMBER, len(rows)))
-    numbers = range(last - len(rows) + 1, last + 1)
-    await connection.execute(_RECORD, list(numbers), *zip(*rows, strict=True))
+    first = last - len(rows) + 1
+    numbered = [(number, *row) for number, row in enumerate(rows, first)]
+    await copy_rows(connection, "changes", _COLUMNS, numbered)
 
 
 async def forget_old(connection: Connection, kept: int = KEPT) -> None:

@@ -14,7 +14,7 @@ import structlog
 from services.casebook import aside, changes, offsets, setbacks
 from services.casebook.admission import CaseFile, admit, needs_queue, retry
 from services.casebook.arrivals import Arrival, Fault
-from services.casebook.bulk import Row, copied
+from services.casebook.bulk import Row, copied, copy_rows
 from services.casebook.projections import department, names, notices, status, timeline
 from services.casebook.schemas import hold_pointer
 from services.casebook.standing import Standing
@@ -72,8 +72,9 @@ async def fold(connection: Connection, arrivals: Sequence[Arrival]) -> int:
     """
     async with connection.transaction():
         await hold_pointer(connection)
-        desks = await _fold_or_halve(connection, arrivals)
+        # First: who folds the same records meanwhile waits here, and then has a Conflict.
         await offsets.move(connection, arrivals)
+        desks = await _fold_or_halve(connection, arrivals)
         for desk in desks:
             await changes.record(connection, desk.ordered)
     return sum(desk.newly_parked for desk in desks)
@@ -182,10 +183,10 @@ async def open_queues(connection: Connection, desk: Desk, case_ids: Sequence[Cas
 
 
 async def _write(connection: Connection, desk: Desk) -> None:
-    """Everything that changed, each table by one bulk statement, in key order."""
+    """Everything that changed, each table in bulk, in key order."""
     files = desk.ordered
     await keep_aside(connection, desk)
-    await keep(connection, files)
+    await keep(connection, desk)
     await timeline.project(connection, files)
     await notices.project(connection, files)
     await names.project(connection, files)
@@ -200,10 +201,16 @@ async def keep_aside(connection: Connection, desk: Desk) -> None:
     await setbacks.keep(connection, files)
 
 
-async def keep(connection: Connection, files: Sequence[CaseFile]) -> None:
-    """The cases as folded so far, and where they stand, over what was kept of them before."""
-    await copied(connection, "cases", COLUMNS, [row_of(file) for file in files], _SAVE)
-    await status.project(connection, files)
+async def keep(connection: Connection, desk: Desk) -> None:
+    """The cases as folded so far, and where they stand: new ones beside the others, those over
+    what was kept of them before."""
+    before, fresh = list[CaseFile](), list[CaseFile]()
+    for file in desk.ordered:
+        (before if file.case_id in desk.known else fresh).append(file)
+    await copied(connection, "cases", COLUMNS, [row_of(file) for file in before], _SAVE)
+    await status.project(connection, before)
+    await copy_rows(connection, "cases", COLUMNS, [row_of(file) for file in fresh])
+    await copy_rows(connection, "status", status.COLUMNS, status.rows_of(fresh))
 
 
 def row_of(file: CaseFile) -> Row:

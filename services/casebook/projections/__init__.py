@@ -1,4 +1,5 @@
-"""What casebook shows, one file each, with its SQL. Each statement may be delivered twice.
+"""What casebook shows, one file each, with its SQL. Each record may be delivered twice: the reading
+rule and the offsets let it through once, and both are kept in the transaction that writes the rows.
 
 Most of it is asked of `status` and `timeline` at the moment, and keeps no table of its own.
 """

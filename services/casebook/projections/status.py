@@ -43,8 +43,12 @@ ON CONFLICT (case_id) DO UPDATE SET
 
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Write the rows of the cases to which facts were added, in key order."""
-    rows = [row for file in files if file.stands and (row := row_of(file)) is not None]
-    await copied(connection, "status", COLUMNS, rows, _UPSERT)
+    await copied(connection, "status", COLUMNS, rows_of(files), _UPSERT)
+
+
+def rows_of(files: Sequence[CaseFile]) -> list[Row]:
+    """The rows of those of these cases that have one."""
+    return [row for file in files if (row := row_of(file)) is not None]
 
 
 def row_of(file: CaseFile) -> Row | None:

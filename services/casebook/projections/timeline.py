@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.casebook.admission import CaseFile, Told
-from services.casebook.bulk import NULL, Row, copied
+from services.casebook.bulk import NULL, Row, copy_lines
 from shared.events.attributes import ACTOR, CASE, EVENT, SEQUENCE, SOURCE, TIME, TURN, TYPE
 from shared.events.event import ERASED, Event, Kind
 from shared.events.spelling import Words, paths_of, picking
@@ -22,16 +22,6 @@ COLUMNS: Final = (
     "recorded_at", "clause", "due_at", "due_clause", "due_rule", "said", "sealed", "topic",
     "partition", "offset", "effective",
 )  # fmt: skip
-_INSERT: Final = """
-INSERT INTO timeline (
-    case_id, source, sequence, place, turn, event_id, type, kind, actor, recorded_at, clause,
-    due_at, due_clause, due_rule, said, sealed, topic, partition, "offset", effective)
-SELECT
-    case_id, source, sequence, place, turn, event_id, type, kind, actor, recorded_at, clause,
-    due_at, due_clause, due_rule, said, sealed, topic, partition, "offset", effective
-FROM fresh
-ON CONFLICT (case_id, source, sequence) DO NOTHING
-"""
 _ERASE: Final = """
 UPDATE timeline SET sealed = 'erased'
 WHERE case_id = ANY ($1::uuid[]) AND sealed <> 'erased'
@@ -40,9 +30,13 @@ WHERE case_id = ANY ($1::uuid[]) AND sealed <> 'erased'
 
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Add the facts that were applied, and take sealed blocks out of cases that are erased."""
-    rows = [row_of(file, told) for file in files for told in file.told]
-    await copied(connection, "timeline", COLUMNS, rows, _INSERT)
+    await add(connection, [line_of(file, told) for file in files for told in file.told])
     await erase(connection, files)
+
+
+async def add(connection: Connection, lines: Sequence[str]) -> None:
+    """These facts, as lines for COPY."""
+    await copy_lines(connection, "timeline", COLUMNS, lines)
 
 
 async def erase(connection: Connection, files: Sequence[CaseFile]) -> None:
