@@ -34,7 +34,6 @@ SETTINGS: Mapping[str, str] = {
     "max_connections": "200",
     "max_locks_per_transaction": "256",
     "idle_in_transaction_session_timeout": "15s",
-    "wal_compression": "on",
     "random_page_cost": "1.1",  # no disk that turns
     "max_wal_size": "2GB",
     "fsync": "on",

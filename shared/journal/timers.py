@@ -21,18 +21,17 @@ _log = structlog.get_logger()
 _TICK_S: Final = 0.5
 _MOST: Final = 200
 
+# OFFSET 0: asked of one timer after the other, in their order, however many are due at once.
 _DUE: Final = """
-SELECT t.case_id, t.kind, t.due FROM timers t
-WHERE t.due <= now()
-  AND NOT EXISTS (SELECT FROM cases c WHERE c.case_id = t.case_id AND c.parked IS NOT NULL)
+SELECT t.ctid, t.case_id, t.kind, t.due FROM timers t
+WHERE t.due <= now() AND NOT EXISTS (
+    SELECT FROM cases c WHERE c.case_id = t.case_id AND c.parked IS NOT NULL OFFSET 0)
 ORDER BY t.due LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 _SOMETHING_ASIDE: Final = "SELECT EXISTS (SELECT FROM parked)"
 _PARKED: Final = "SELECT count(*) FROM cases WHERE parked IS NOT NULL"
-_DONE: Final = """
-DELETE FROM timers WHERE (case_id, kind, due) IN
-    (SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]))
-"""
+_DONE: Final = "DELETE FROM timers WHERE ctid = ANY ($1::tid[])"
+"""By where the rows lie: they are under lock since they were read."""
 
 
 class Timers:
@@ -65,21 +64,19 @@ class Timers:
                 rows = await connection.fetch(_DUE, _MOST)
                 if not rows:
                     return 0
-                timers = [Timer(row["case_id"], row["kind"], row["due"]) for row in rows]
                 known = await self._stage.known(connection)
                 cases = await lock_cases(
-                    connection, {timer.case_id for timer in timers}, self._stage.decider
+                    connection, {row["case_id"] for row in rows}, self._stage.decider
                 )
                 work = Work(self._stage.source, known, cases)
-                fired = [timer for timer in timers if self._fire(work, timer)]
+                fired = [
+                    row["ctid"]
+                    for row in rows
+                    if self._fire(work, Timer(row["case_id"], row["kind"], row["due"]))
+                ]
                 await work.finish(self._stage.vault)
                 await work.write(connection)
-                await connection.execute(
-                    _DONE,
-                    [timer.case_id for timer in fired],
-                    [timer.kind for timer in fired],
-                    [timer.due for timer in fired],
-                )
+                await connection.execute(_DONE, fired)
         metrics.count_recorded(work.told)
         metrics.TIMERS_FIRED.inc(len(fired))
         if work.told:

@@ -7,7 +7,7 @@ import pytest
 
 from services.casebook.projections import names
 from services.casebook.schemas import MIGRATIONS as READ_SIDE
-from shared.journal import relay, rows
+from shared.journal import relay, rows, timers
 from shared.postgres.migrations import migrate
 from shared.postgres.pool import Connection, connect
 from tests.stages import LIMITS
@@ -26,9 +26,10 @@ async def plan(connection: Connection, statement: str, given: object) -> str:
     [
         (JOURNAL, relay._NEXT, 1_000, ("journal", "outbox")),
         (JOURNAL, rows._LOCK, [uuid4() for _ in range(500)], ("cases",)),
+        (JOURNAL, timers._DUE, 200, ("timers", "cases")),
         (READ_SIDE, names._UNREAD, 500, ("names", "status", "timeline")),
     ],
-    ids=["relay", "cases", "names"],
+    ids=["relay", "cases", "timers", "names"],
 )
 async def test_no_table_is_read_from_end_to_end(
     database: str, migrations: object, statement: str, given: object, tables: tuple[str, ...]

@@ -90,9 +90,8 @@ CREATE TABLE timers (
     case_id    uuid        NOT NULL,
     kind       text        NOT NULL,
     due        timestamptz NOT NULL,
-    PRIMARY KEY (case_id, kind, due)
+    PRIMARY KEY (due, case_id, kind)          -- in the order in which they are looked at
 ) WITH (autovacuum_analyze_scale_factor = 1);
-CREATE INDEX timers_by_due ON timers (due);
 
 CREATE TABLE errands (
     event_id     uuid        NOT NULL,        -- the receiver's idempotency key
