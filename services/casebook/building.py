@@ -35,10 +35,6 @@ and written as a line while it is still in the processor's cache."""
 LINES_MAX: Final = 20_000
 """Facts that are written at once: what lies in memory."""
 
-GARBAGE_THRESHOLDS: Final = (200_000, 20, 50)
-"""The first is above what one batch has alive at once: little is left to look at after it."""
-"""Folding makes many short-lived objects and no cycles; Python's own 700 costs it a third."""
-
 Advance = Callable[[int], None]
 
 

@@ -1,7 +1,6 @@
 """Casebook put together."""
 
 import asyncio
-import gc
 import signal
 import threading
 from collections.abc import AsyncIterator, Coroutine
@@ -13,7 +12,6 @@ from typing import Final
 import structlog
 from fastapi import FastAPI
 
-from services.casebook.building import GARBAGE_THRESHOLDS
 from services.casebook.feed import Feed
 from services.casebook.following import Follower, Source
 from services.casebook.indexing import Indexer
@@ -27,6 +25,7 @@ from services.casebook.searching import router as searching
 from services.casebook.settings import Settings
 from services.casebook.tailing import Tail
 from shared.errors import Unavailable
+from shared.garbage import collect_rarely
 from shared.http.application import Admission, Probes, create_app
 from shared.http.limits import BodyLimits
 from shared.http.tokens import TokenKeys
@@ -128,8 +127,7 @@ class Runner:
             procedures=load_catalogue(),
             read_wait_s=settings.read_wait_s,
         )
-        gc.freeze()
-        gc.set_threshold(*GARBAGE_THRESHOLDS)
+        collect_rarely()
         _log.info("ready", schema=schema)
         await asyncio.Event().wait()
 

@@ -1,7 +1,6 @@
 """One stage as a running service: everything of the shell, put together once for all stages."""
 
 import asyncio
-import gc
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -14,6 +13,7 @@ from fastapi import APIRouter, FastAPI, Request
 
 from shared.clock import now
 from shared.errors import Unavailable
+from shared.garbage import collect_rarely
 from shared.http.application import Admission, Probes, create_app
 from shared.http.limits import BodyLimits
 from shared.http.tokens import TokenKeys
@@ -44,9 +44,6 @@ MIGRATIONS: Final = files("shared.journal") / "migrations"
 VERSION: Final = "1.0.0"
 _AGAIN_S: Final = 1.0
 _RECHECK_S: Final = 5.0
-_GARBAGE_THRESHOLDS: Final = (200_000, 20, 50)
-"""The first is above what one batch has alive at once: little is left to look at after it."""
-"""Reading makes many short-lived objects and few cycles; Python's own 700 costs it dearly."""
 
 
 @dataclass(frozen=True)
@@ -145,8 +142,7 @@ class Runner:
             self._spawn(Errands(stage, shell.relay, carry_out).run(), "errands")
         await shell.consumer.start()
         self.shell = shell
-        gc.freeze()
-        gc.set_threshold(*_GARBAGE_THRESHOLDS)
+        collect_rarely()
         _log.info("ready", stage=stage.source.value)
         await asyncio.Event().wait()
 

@@ -1,7 +1,6 @@
 """`qyzmet audit`: is everything as it was told; a case with its proof; who opened sealed data."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -17,7 +16,7 @@ from services.casebook.auditing import Report, Stand, compared, gathered
 from services.casebook.case_document import case_file, written_document
 from services.casebook.case_order import CaseOrder
 from services.casebook.cli.exits import Failure, Status
-from services.casebook.cli.ledger import GARBAGE_THRESHOLDS, Scanned, take_in
+from services.casebook.cli.ledger import Scanned, take_in
 from services.casebook.cli.naming import case_in_tables
 from services.casebook.cli.run import Run, run_of
 from services.casebook.cli.screen import Form
@@ -26,6 +25,7 @@ from services.casebook.journals import open_journals
 from services.casebook.reached import CASEBOOK, reached
 from services.casebook.verification import LogLedger
 from shared.clock import now
+from shared.garbage import collect_rarely
 from shared.identifiers import CaseId
 from shared.messaging.log import open_log
 from shared.messaging.topics import TOPICS, missing_topics, place_of
@@ -60,7 +60,7 @@ def verify(context: typer.Context) -> None:
     it, both ways. casebook's tables against a fresh fold. All offsets. The system may be running.
     """
     run = run_of(context)
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    collect_rarely()
     began = process_time()
     report = uvloop.run(_verify(run))
     used_s = process_time() - began

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from services.casebook.arrivals import LogRecord as ClientRecord
 from services.casebook.cli.screen import Meter, Screen
@@ -10,9 +9,6 @@ from services.casebook.evidence import Damage, Flaw, LogRecord
 from services.casebook.verification import LogLedger
 from shared.messaging.log import Log, Place, open_log
 from shared.messaging.scanning import Missing, scan
-
-GARBAGE_THRESHOLDS: Final = (50_000, 20, 50)
-"""Reading makes very many short-lived objects and no cycles; Python's own 700 costs it a third."""
 
 
 async def take_in(

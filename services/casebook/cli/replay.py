@@ -3,7 +3,6 @@
 It reads the log and writes nothing anywhere but what it is told to show.
 """
 
-import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -20,7 +19,7 @@ import uvloop
 from services.casebook.case_document import Inspection, proven
 from services.casebook.case_order import CaseOrder
 from services.casebook.cli.exits import Status
-from services.casebook.cli.ledger import GARBAGE_THRESHOLDS, Scanned
+from services.casebook.cli.ledger import Scanned
 from services.casebook.cli.naming import case_in_tables, moment_of
 from services.casebook.cli.run import Run, run_of
 from services.casebook.cli.screen import Form
@@ -28,6 +27,7 @@ from services.casebook.evidence import LogRecord
 from services.casebook.grounds import Calendars, Grounds, People
 from services.casebook.redeciding import Verdict
 from services.casebook.replaying import Replayed, Totals, Wanted, file_of, people_in, replayed
+from shared.garbage import collect_rarely
 from shared.identifiers import DEPARTMENT, CaseId
 from shared.messaging.log import open_log
 from shared.messaging.topics import DEPARTMENT_EVENTS, TOPICS, place_of
@@ -107,7 +107,7 @@ def replay(
     wanted = Wanted(procedure, office, executor, outcome, _moment(since), _moment(until))
     only = None if case is None else CaseId(UUID(case_in_tables(run, case)))
     began = process_time()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    collect_rarely()
     with ExitStack() as stack:
         out = sys.stdout if inspection is None else None
         if inspection is not None:
