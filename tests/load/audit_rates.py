@@ -7,7 +7,6 @@ every fact again and finds it the same. One process, one core; processor time, w
 """
 
 import argparse
-import gc
 import json
 import tempfile
 import time
@@ -22,7 +21,7 @@ from deploy.local.broker import LocalBroker
 from deploy.local.ports import free_ports
 from services.casebook.auditing import Report, gathered, judged
 from services.casebook.case_order import CaseOrder
-from services.casebook.cli.ledger import GARBAGE_THRESHOLDS, Scanned
+from services.casebook.cli.ledger import Scanned
 from services.casebook.cli.screen import Screen
 from services.casebook.evidence import Damage, LogRecord
 from services.casebook.grounds import Calendars, Grounds, People
@@ -30,6 +29,7 @@ from services.casebook.reached import Reached
 from services.casebook.replaying import Totals, file_of, replayed
 from services.program import RULE_BOOK
 from shared.events.intake import ApplicationLodged, ApplicationRegistered
+from shared.garbage import collect_rarely
 from shared.messaging.log import open_log
 from shared.messaging.topics import CASE_EVENTS, TOPICS, create_topics
 from tests.facts import publish
@@ -135,7 +135,7 @@ async def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--only-verify", action="store_true")
     given = parser.parse_args()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    collect_rarely()
     port, controller_port = free_ports(2)
     with tempfile.TemporaryDirectory(prefix="qyzmet-rates-") as folder:
         broker = LocalBroker(Path(folder) / "kafka", port, controller_port)
