@@ -5,7 +5,7 @@ The answer waits for the log; what a repeat of the same request gets is the same
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,7 @@ import asyncpg
 from shared.decider import Command
 from shared.errors import Because, Conflict, Refused, Unavailable
 from shared.identifiers import CaseId
+from shared.journal.publication import Published
 from shared.journal.relay import Relay
 from shared.journal.requests import (
     answered_before,
@@ -176,21 +177,9 @@ class Desk:
         return fresh
 
     async def _publication(self, outcomes: Sequence[_Outcome]) -> list[Answer | Refused]:
-        async def answer(outcome: _Outcome) -> Answer | Refused:
-            if outcome.refused is not None:
-                return outcome.refused
-            if outcome.place is None and outcome.position is not None:
-                found = await self._relay.published(outcome.position, self._publish_wait_s)
-                outcome.place = None if found is None else str(found)
-            return Answer(
-                case_id=outcome.case_id,
-                sequence=outcome.sequence,
-                position=outcome.place,
-                repeated=outcome.repeated,
-                events=outcome.events,
-            )
-
-        return list(await asyncio.gather(*(answer(outcome) for outcome in outcomes)))
+        awaited = {each.position for each in outcomes if each.position and each.place is None}
+        found = await self._relay.published(awaited, self._publish_wait_s)
+        return [_answer(outcome, found) for outcome in outcomes]
 
     async def _have_read(self, partition: int, offset: int) -> None:
         """Wait until this stage has read a position of the log (D15)."""
@@ -204,6 +193,21 @@ class Desk:
                     await asyncio.sleep(_READ_POLL_S)
         except TimeoutError:
             raise Unavailable("this position of the log has not been read here yet") from None
+
+
+def _answer(outcome: _Outcome, found: Mapping[Position, Published]) -> Answer | Refused:
+    if outcome.refused is not None:
+        return outcome.refused
+    place = outcome.place
+    if outcome.position is not None and outcome.position in found:
+        place = str(found[outcome.position])
+    return Answer(
+        case_id=outcome.case_id,
+        sequence=outcome.sequence,
+        position=place,
+        repeated=outcome.repeated,
+        events=outcome.events,
+    )
 
 
 def _decide_all(

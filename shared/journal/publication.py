@@ -1,8 +1,8 @@
-"""Who waits for an event to be published, and what was published just now."""
+"""Who waits for events to be published, and what was published just now."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from shared.journal.rows import Position
@@ -22,11 +22,26 @@ class Published:
         return f"{self.partition}:{self.offset}"
 
 
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    """Somebody who waits for some events, and where those went that were told so far."""
+
+    missing: set[Position]
+    complete: asyncio.Future[None]
+    found: dict[Position, Published] = field(default_factory=dict)
+
+    def hear(self, position: Position, place: Published) -> None:
+        self.found[position] = place
+        self.missing.discard(position)
+        if not self.missing and not self.complete.done():
+            self.complete.set_result(None)
+
+
 class Publications:
     """See the module. Several may wait for one event; each with its own patience."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Position, set[asyncio.Future[Published]]] = {}
+        self._waiting: dict[Position, list[_Waiter]] = {}
         self._recent: dict[Position, Published] = {}
 
     @property
@@ -34,22 +49,24 @@ class Publications:
         """The positions that somebody waits for."""
         return list(self._waiting)
 
-    async def of(self, position: Position, wait_s: float) -> Published | None:
-        """Where the event at `position` went; None when that was not told within `wait_s`."""
-        if (place := self._recent.get(position)) is not None:
-            return place
-        future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(position, set()).add(future)
+    async def of(self, positions: Collection[Position], wait_s: float) -> dict[Position, Published]:
+        """Where the events at `positions` went, as far as that was told within `wait_s`."""
+        known = {at: self._recent[at] for at in positions if at in self._recent}
+        missing = {at for at in positions if at not in known}
+        if not missing:
+            return known
+        waiter = _Waiter(set(missing), asyncio.get_running_loop().create_future(), known)
+        for position in missing:
+            self._waiting.setdefault(position, []).append(waiter)
         try:
             async with asyncio.timeout(wait_s):
-                return await future
+                await waiter.complete
         except TimeoutError:
-            return None
+            pass
         finally:
-            others = self._waiting.get(position, set())
-            others.discard(future)
-            if not others:
-                self._waiting.pop(position, None)
+            for position in waiter.missing:
+                self._leave(position, waiter)
+        return waiter.found
 
     def tell(self, places: Mapping[Position, Published]) -> None:
         """These were published: answer who waits, and remember for who asks a moment later."""
@@ -57,6 +74,12 @@ class Publications:
         for stale in list(self._recent)[: max(0, len(self._recent) - _RECENT_MAX)]:
             del self._recent[stale]
         for position, place in places.items():
-            for future in self._waiting.pop(position, ()):
-                if not future.done():
-                    future.set_result(place)
+            for waiter in self._waiting.pop(position, ()):
+                waiter.hear(position, place)
+
+    def _leave(self, position: Position, waiter: _Waiter) -> None:
+        others = [each for each in self._waiting.get(position, ()) if each is not waiter]
+        if others:
+            self._waiting[position] = others
+        else:
+            self._waiting.pop(position, None)

@@ -8,7 +8,7 @@ producer away and starts again from the lowest row of the outbox.
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
@@ -124,9 +124,11 @@ class Relay:
         """
         return self._sent.pop(claimed_id, False)
 
-    async def published(self, position: Position, wait_s: float) -> Published | None:
-        """Where the event at `position` went; None when the log took longer than `wait_s`."""
-        return await self._publications.of(position, wait_s)
+    async def published(
+        self, positions: Collection[Position], wait_s: float
+    ) -> dict[Position, Published]:
+        """Where the events at `positions` went; without those the log took longer for."""
+        return await self._publications.of(positions, wait_s)
 
     async def run(self) -> None:
         """Send for ever; ends only by cancellation."""
