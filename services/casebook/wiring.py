@@ -3,9 +3,10 @@
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Final
 
@@ -29,6 +30,7 @@ from shared.garbage import collect_rarely
 from shared.http.application import Admission, Probes, create_app
 from shared.http.limits import BodyLimits
 from shared.http.tokens import TokenKeys
+from shared.loops import Loops, until_available
 from shared.observability.logging import configure_logging
 from shared.observability.tracing import configure_tracing, stop_tracing
 from shared.postgres.faults import reachable
@@ -41,7 +43,6 @@ from shared.procedures.catalogue import load_catalogue
 _log = structlog.get_logger()
 
 VERSION: Final = "1.0.0"
-_AGAIN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +63,17 @@ class Runner:
         self._follower: Follower | None = None
         self._feed: Feed | None = None
         self._stack = AsyncExitStack()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._loops = Loops()
 
     async def start(self) -> None:
         """Begin; returns at once."""
         self._close_feed_on_signals()
-        self._spawn(self._bring_up(), "bring-up")
+        self._loops.start(self._bring_up(), "bring-up")
 
     async def stop(self) -> None:
         """End all loops, close the pools."""
         self.close_feed()
-        self._stopping = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._loops.stop()
         await self._stack.aclose()
 
     def close_feed(self) -> None:
@@ -95,14 +92,14 @@ class Runner:
 
     async def is_live(self) -> None:
         """A probe: no loop has ended, and folding is not stuck."""
-        if any(task.done() for task in self._tasks):
-            raise Unavailable("a loop has ended")
+        self._loops.require_all()
         if self._follower is not None and self._follower.is_stuck():
             raise Unavailable("folding is stuck")
 
     async def _bring_up(self) -> None:
-        stores = await self._opened()
         settings, url = self._settings, self._settings.database_url.get_secret_value()
+        opening = partial(open_stores, settings, self._stack)
+        stores = await until_available(opening, self._wait_for)
         schema, replica = settings.schema_name, settings.replica
         source = Source(settings.kafka, url, schema, replica, settings.parked_max)
         follower = self._follower = Follower(stores.pool, source)
@@ -110,12 +107,13 @@ class Runner:
         feed = self._feed = Feed(
             stores.pool, tail, Schemas(schema), clients_max=settings.feed_clients_max
         )
-        self._spawn(tail.run(), "tail")
-        self._spawn(follower.run(), "fold")
+        self._loops.start(tail.run(), "tail")
+        self._loops.start(follower.run(), "fold")
         opener = Opener(stores.vault)
         indexer = Indexer(stores.pool, opener, stores.vault)
-        self._spawn(indexer.run(follower), "index")
-        await self._apply_erasures(opener, stores.pool)
+        self._loops.start(indexer.run(follower), "index")
+        self.why_not = "the log is not folded to its end yet"
+        await until_available(partial(opener.apply_erasures, stores.pool), self._wait_for)
         self.book = Casebook(
             pool=stores.pool,
             tail=tail,
@@ -131,39 +129,8 @@ class Runner:
         _log.info("ready", schema=schema)
         await asyncio.Event().wait()
 
-    async def _opened(self) -> Stores:
-        while True:
-            try:
-                return await open_stores(self._settings, self._stack)
-            except Unavailable as fault:
-                self.why_not = fault.what
-                _log.warning("start_waits", what=fault.what)
-                await asyncio.sleep(_AGAIN_S)
-
-    async def _apply_erasures(self, opener: Opener, pool: Pool) -> None:
-        self.why_not = "the log is not folded to its end yet"
-        while True:
-            try:
-                await opener.apply_erasures(pool)
-                return
-            except Unavailable as fault:
-                self.why_not = fault.what
-                _log.warning("start_waits", what=fault.what)
-                await asyncio.sleep(_AGAIN_S)
-
-    def _spawn(self, work: Coroutine[object, object, None], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        task.add_done_callback(self._ended)
-        self._tasks.add(task)
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        """A loop that ends by itself is a bug: end the process, its supervisor starts another."""
-        if self._stopping:
-            return
-        # Cancelled, too: by a library that lets the end of its own tasks out.
-        fault = None if task.cancelled() else task.exception()
-        _log.error("loop_ended", loop=task.get_name(), exc_info=fault)
-        signal.raise_signal(signal.SIGTERM)
+    def _wait_for(self, what: str) -> None:
+        self.why_not = what
 
     def _close_feed_on_signals(self) -> None:
         """The server hears of a signal first and then waits for open streams: end them then."""

@@ -1,10 +1,10 @@
 """One stage as a running service: everything of the shell, put together once for all stages."""
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from typing import Final
 
@@ -27,6 +27,7 @@ from shared.journal.restore import AnotherLog, restore
 from shared.journal.rows import AnyDecider
 from shared.journal.surroundings import Stage, listening
 from shared.journal.timers import Timers
+from shared.loops import Loops, until_available
 from shared.observability.logging import configure_logging
 from shared.observability.tracing import configure_tracing, stop_tracing
 from shared.postgres.faults import reachable
@@ -42,7 +43,6 @@ _log = structlog.get_logger()
 
 MIGRATIONS: Final = files("shared.journal") / "migrations"
 VERSION: Final = "1.0.0"
-_AGAIN_S: Final = 1.0
 _RECHECK_S: Final = 5.0
 
 
@@ -83,20 +83,16 @@ class Runner:
         self._settings = settings
         self._parts = parts
         self._stack = AsyncExitStack()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._loops = Loops()
 
     async def start(self) -> None:
         """Begin; returns at once."""
-        self._spawn(self._bring_up(), "bring-up")
+        self._loops.start(self._bring_up(), "bring-up")
 
     async def stop(self) -> None:
         """End all loops, leave the group, close the pools."""
         shell, self.shell = self.shell, None
-        self._stopping = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._loops.stop()
         if shell is not None:
             await shell.consumer.stop()
         await self._stack.aclose()
@@ -112,48 +108,43 @@ class Runner:
 
     async def is_live(self) -> None:
         """A probe: none of the loops has ended."""
-        if any(task.done() for task in self._tasks):
-            raise Unavailable("a loop has ended")
+        self._loops.require_all()
 
     async def _bring_up(self) -> None:
-        stage = await self._opened()
-        while True:
-            try:
-                await restore(stage, self._settings.kafka)
-                if self._parts.prepare is not None:
-                    await self._parts.prepare(stage)
-                break
-            except AnotherLog as fault:
-                self.why_not = str(fault)
-                _log.error("another_log", why=self.why_not)
-                await asyncio.sleep(_RECHECK_S)
-            except Unavailable as fault:
-                self.why_not = fault.what
-                _log.warning("start_waits", what=fault.what)
-                await asyncio.sleep(_AGAIN_S)
+        settings, parts = self._settings, self._parts
+        opening = partial(open_stage, settings, parts, self._stack)
+        stage = await until_available(opening, self._wait_for)
+        await until_available(partial(self._restore, stage), self._wait_for)
         shell = self._shell(stage)
         freed = await shell.resolving.retry_unknown()
         if freed:
             _log.info("cases_flow_again", cases=freed)
-        self._spawn(shell.relay.run(), "relay")
-        self._spawn(Timers(stage, shell.relay).run(), "timers")
-        if self._parts.carry_out is not None:
-            carry_out = await self._stack.enter_async_context(self._parts.carry_out(shell))
-            self._spawn(Errands(stage, shell.relay, carry_out).run(), "errands")
+        self._loops.start(shell.relay.run(), "relay")
+        self._loops.start(Timers(stage, shell.relay).run(), "timers")
+        if parts.carry_out is not None:
+            carry_out = await self._stack.enter_async_context(parts.carry_out(shell))
+            self._loops.start(Errands(stage, shell.relay, carry_out).run(), "errands")
         await shell.consumer.start()
         self.shell = shell
         collect_rarely()
         _log.info("ready", stage=stage.source.value)
         await asyncio.Event().wait()
 
-    async def _opened(self) -> Stage:
+    async def _restore(self, stage: Stage) -> None:
+        """Take back what the log has and the journal lacks, when it is the log that we know."""
         while True:
             try:
-                return await open_stage(self._settings, self._parts, self._stack)
-            except Unavailable as fault:
-                self.why_not = fault.what
-                _log.warning("start_waits", what=fault.what)
-                await asyncio.sleep(_AGAIN_S)
+                await restore(stage, self._settings.kafka)
+                break
+            except AnotherLog as fault:
+                self._wait_for(str(fault))
+                _log.error("another_log", why=self.why_not)
+                await asyncio.sleep(_RECHECK_S)
+        if self._parts.prepare is not None:
+            await self._parts.prepare(stage)
+
+    def _wait_for(self, what: str) -> None:
+        self.why_not = what
 
     def _shell(self, stage: Stage) -> Shell:
         settings = self._settings
@@ -179,20 +170,6 @@ class Runner:
         )
         resolving = Resolving(stage, relay, inbox)
         return Shell(settings, stage, relay, desk, inbox, consumer, resolving)
-
-    def _spawn(self, work: Coroutine[object, object, None], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        task.add_done_callback(self._ended)
-        self._tasks.add(task)
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        """A loop that ends by itself is a bug: end the process, its supervisor starts another."""
-        if self._stopping:
-            return
-        # Cancelled, too: by a library that lets the end of its own tasks out.
-        fault = None if task.cancelled() else task.exception()
-        _log.error("loop_ended", loop=task.get_name(), exc_info=fault)
-        signal.raise_signal(signal.SIGTERM)
 
 
 def stage_app(settings: ServiceSettings, parts: Parts) -> FastAPI:

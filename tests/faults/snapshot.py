@@ -39,7 +39,10 @@ _CASEBOOK: Final = (
     "acting",
 )
 _TIMES: Final = {"position", "parked_at", "next_at", "last_logged_at", "logged_at", "seen_at"}
-_PLACES: Final = {"partition", "offset", "next", "last_event_id", "last_case", "last_source"}
+_PLACES: Final = {
+    "partition", "offset", "effective", "parked_since", "next", "last_event_id", "last_case",
+    "last_source",
+}  # fmt: skip
 _SHOWN_MAX: Final = 3
 
 
