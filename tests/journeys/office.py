@@ -236,12 +236,12 @@ def raw_records(
     try:
         known = consumer.list_topics(topic, timeout=WAIT_S).topics[topic].partitions
         parts = [TopicPartition(topic, part, 0) for part in known]
+        consumer.assign(parts)  # before it is asked for ends, so that it keeps what it knows of them
         ends = {
             part.partition: consumer.get_watermark_offsets(part, timeout=WAIT_S)[1]
             for part in parts
         }
         wanted = sum(ends.values())
-        consumer.assign(parts)
         while wanted:
             for message in consumer.consume(min(wanted, 500), timeout=WAIT_S):
                 assert message.error() is None
