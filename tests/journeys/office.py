@@ -236,7 +236,7 @@ def raw_records(
     try:
         known = consumer.list_topics(topic, timeout=WAIT_S).topics[topic].partitions
         parts = [TopicPartition(topic, part, 0) for part in known]
-        consumer.assign(parts)  # before it is asked for ends, so that it keeps what it knows of them
+        consumer.assign(parts)  # first: what it is not to read it may forget before it is asked
         ends = {
             part.partition: consumer.get_watermark_offsets(part, timeout=WAIT_S)[1]
             for part in parts
