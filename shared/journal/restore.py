@@ -34,17 +34,20 @@ INSERT INTO offsets (topic, partition, next) SELECT $1, partition, 0
 FROM unnest($2::smallint[]) AS partition ON CONFLICT DO NOTHING
 """
 _OFFSETS: Final = "SELECT topic, partition, next, last_event_id FROM offsets"
+# Of an event that was sent again the last copy is the one that was acknowledged, and answered with.
 _PUBLISHED: Final = """
 WITH told AS (
-    SELECT j.position, p.partition, p."offset"
+    SELECT DISTINCT ON (j.position) j.position, p.partition, p."offset"
     FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::smallint[], $5::bigint[])
          AS p (case_id, sequence, event_id, partition, "offset")
     JOIN journal j USING (case_id, sequence, event_id)
+    ORDER BY j.position, p."offset" DESC
 ), sent AS (
     DELETE FROM outbox WHERE position IN (SELECT position FROM told)
 )
 INSERT INTO published (position, partition, "offset") SELECT * FROM told
-ON CONFLICT (position) DO NOTHING
+ON CONFLICT (position) DO UPDATE SET "offset" = excluded."offset"
+WHERE published."offset" < excluded."offset"
 """
 _DONE_ERRANDS: Final = "DELETE FROM errands WHERE event_id = ANY($1::uuid[])"
 """The outcome of an errand is told with the errand's event as its cause."""

@@ -11,8 +11,10 @@ from services.notify.effects import NOTICE
 from shared.errors import Refused
 from shared.events.intake import Applicant
 from shared.identifiers import CaseId, Source, Step
+from shared.journal import relay
 from shared.journal.desk import Answer, Wish
 from shared.journal.restore import AnotherLog, restore
+from shared.journal.sending import send_round, start_producer, stop_producer
 from shared.journal.work import Origin
 from tests.facts import CaseFacts
 from tests.running import Running
@@ -129,6 +131,27 @@ async def test_every_stage_is_rebuilt_from_the_log_alone(site: Site) -> None:
         again.send()
         await again.sent()
         assert await again.read() == 0, "a rebuild tells nothing"
+
+
+async def test_of_an_event_that_was_sent_twice_the_acknowledged_copy_counts(
+    site: Site, intake: Running
+) -> None:
+    await quiet(intake)
+    await intake.stop_sending()
+    intake.desk._publish_wait_s = 0.01
+    await lodged(site, intake, people(3))
+    producer = await start_producer(site.bootstrap)
+    await send_round(producer, await intake.pool.fetch(relay._NEXT, 10))  # nobody hears of it
+    await stop_producer(producer)
+    await quiet(intake)
+    before = await tables_of(intake.pool)
+    await site.stop()
+    await site.forget(Source.INTAKE)
+    again = await site.start(Source.INTAKE)
+    told = [dict(record.headers)["ce_id"] for record in await again.unread()]
+    assert len(told) - len(set(told)) == 3
+    await again.read()
+    tables_equal(before, await tables_of(again.pool))
 
 
 async def test_two_replicas_may_rebuild_at_once(site: Site, intake: Running) -> None:
