@@ -130,6 +130,10 @@ down: ## stop the containers and remove them; the data stays (VOLUMES=1: it does
 roll: ## replace the processes of services one by one, while they work (ROLL="intake routing")
 	@$(BIN)/python -m deploy.site.rolling $(ROLL) -- $(COMPOSE)
 
+.PHONY: renew
+renew: ## give servers new certificates while they work (RENEW="edge postgres kafka")
+	@$(BIN)/python -m deploy.site.renewing $(SITE) $(RENEW) -- $(COMPOSE)
+
 .PHONY: backup
 backup: ## save both databases while the system works (TO=folder)
 	@$(BIN)/python -m deploy.site.backups save $(TO) -- $(COMPOSE)

@@ -20,7 +20,7 @@ from deploy.local.broker import SETTINGS
 from deploy.local.secrets import secrets_in, write_private
 from deploy.local.settings import BY_RULE
 from deploy.privileges.table import PRINCIPALS
-from deploy.site.broker import BROKERS, SET_UP, Node, secured_settings
+from deploy.site.broker import BROKERS, CERTIFICATE, SET_UP, Node, secured_settings
 from deploy.site.certificates import Authority, authority_in, issue
 
 # Who reads a file inside a container, by number: each container runs as one of these.
@@ -110,7 +110,7 @@ def _write_broker_settings(folder: Path, brokers: int) -> None:
         secured = secured_settings(
             node,
             nodes,
-            certificate=Path("/run/secrets/kafka_certificate"),
+            certificate=Path(CERTIFICATE),
             authority=Path("/run/secrets/authority"),
         )
         lines = {**SETTINGS, **BROKER_SETTINGS, **_copies(brokers), **secured}
