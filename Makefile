@@ -168,7 +168,7 @@ test-faults: $(READY) ## the long tests in full size: kills, freezes, cuts, rest
 	@QYZMET_FAULTS=full $(BIN)/python -m pytest -m fault
 
 .PHONY: test-compose
-test-compose: $(READY) ## the system in containers: needs root and Docker; says loudly if there is none
+test-compose: $(READY) ## the system in containers: needs root and Docker; QYZMET_FAULTS=full: all of it
 	@$(BIN)/python -m deploy.images.engine $(BIN)/python -m pytest -m compose tests/compose
 
 .PHONY: bench
