@@ -66,10 +66,10 @@ def lodging(composed: Composed, per_s: float = CASES_PER_S) -> Iterator[Load]:
             yield load
         finally:
             stop.set()
+            took_s = time.monotonic() - began
+            say(f"{len(load.answers)} answers in {took_s:.0f} s; first errors: {load.errors[:3]}")
     for each in working:
         each.result()
-    took_s = time.monotonic() - began
-    say(f"{len(load.answers)} applications in {took_s:.0f} s: {len(load.answers) / took_s:.1f}/s")
 
 
 def _answer(composed: Composed) -> Answer:
