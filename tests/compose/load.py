@@ -24,6 +24,7 @@ class Answer:
     status: int
     case_id: str | None
     text: str
+    at: str = field(default_factory=lambda: time.strftime("%X"))
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Load:
     def errors(self) -> list[str]:
         """The first of the applications that were not taken in."""
         bad = [each for each in self.answers if each.case_id is None]
-        return [f"{each.status} {each.text[:200]}" for each in bad[:MANY_ERRORS]]
+        return [f"{each.at} {each.status} {each.text[:200]}" for each in bad[:MANY_ERRORS]]
 
     @property
     def cases(self) -> list[str]:
