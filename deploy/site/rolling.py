@@ -17,26 +17,23 @@ LOOK_EVERY_S = 1.0
 
 def roll(compose: Sequence[str], service: str) -> None:
     """Replace every process of a service, one at a time."""
-    before = containers(compose, service)
-    known: set[str] = set()
-    for old in before:
-        count = len(containers(compose, service)) + 1
-        told = ["up", "--detach", "--no-deps", "--no-recreate", "--scale", f"{service}={count}"]
+    running = containers(compose, service)
+    for old in running:
+        known = set(containers(compose, service, "--all"))
+        count = len(running) + 1
+        told = ["up", "--no-start", "--no-deps", "--no-recreate", "--scale", f"{service}={count}"]
         must([*compose, *told, service])
-        fresh = [each for each in containers(compose, service) if each not in before]
-        fresh = [each for each in fresh if each not in known]
-        known |= set(fresh)
-        # Its name leads to every container that runs, ready or not: until it is, the edge must not
-        # find it. Before this is done it does not listen yet, and the edge then tries another.
-        edges = {each: edge_of(each) for each in fresh}
-        for each, edge in edges.items():
-            must(["docker", "network", "disconnect", edge, each])
-        wait_healthy(fresh)
-        for each, edge in edges.items():
-            must(["docker", "network", "connect", "--alias", service, edge, each])
+        (fresh,) = set(containers(compose, service, "--all")) - known
+        # Its name leads to every container that runs, ready or not: the edge must not find it until
+        # it is, so it is taken from there before it starts.
+        edge = edge_of(fresh)
+        must(["docker", "network", "disconnect", edge, fresh])
+        must(["docker", "start", fresh])
+        wait_healthy([fresh])
+        must(["docker", "network", "connect", "--alias", service, edge, fresh])
         must(["docker", "stop", "--time", "40", old])
         must(["docker", "rm", old])
-    sys.stdout.write(f"{service}: {len(before)} replaced\n")
+    sys.stdout.write(f"{service}: {len(running)} replaced\n")
 
 
 def edge_of(container: str) -> str:
@@ -46,9 +43,9 @@ def edge_of(container: str) -> str:
     return str(edge)
 
 
-def containers(compose: Sequence[str], service: str) -> list[str]:
-    """The running ones of a service."""
-    return must([*compose, "ps", "--quiet", service]).split()
+def containers(compose: Sequence[str], service: str, *more: str) -> list[str]:
+    """Those of a service: that run, or (`--all`) that there are."""
+    return must([*compose, "ps", "--quiet", *more, service]).split()
 
 
 def wait_healthy(names: Sequence[str]) -> None:
