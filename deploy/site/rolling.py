@@ -25,22 +25,27 @@ def roll(compose: Sequence[str], service: str) -> None:
         must([*compose, *told, service])
         (fresh,) = set(containers(compose, service, "--all")) - known
         # Its name leads to every container that runs, ready or not: the edge must not find it until
-        # it is, so it is taken from there before it starts.
-        edge = edge_of(fresh)
-        must(["docker", "network", "disconnect", edge, fresh])
+        # it is, so it starts on all networks but that one.
+        wanted, there = networks(old), networks(fresh)
+        edges = {name for name in wanted if name.endswith("_edge")}
+        for name in there & edges:
+            must(["docker", "network", "disconnect", name, fresh])
+        # docker-compose would make some of its connections only when it starts a container.
+        for name in wanted - there - edges:
+            must(["docker", "network", "connect", "--alias", service, name, fresh])
         must(["docker", "start", fresh])
         wait_healthy([fresh])
-        must(["docker", "network", "connect", "--alias", service, edge, fresh])
+        for name in edges:
+            must(["docker", "network", "connect", "--alias", service, name, fresh])
         must(["docker", "stop", "--time", "40", old])
         must(["docker", "rm", old])
     sys.stdout.write(f"{service}: {len(running)} replaced\n")
 
 
-def edge_of(container: str) -> str:
-    """The network on which the edge finds it."""
+def networks(container: str) -> set[str]:
+    """Those that it is on."""
     (shown,) = json.loads(must(["docker", "inspect", container]))
-    (edge,) = [name for name in shown["NetworkSettings"]["Networks"] if name.endswith("_edge")]
-    return str(edge)
+    return set(shown["NetworkSettings"]["Networks"])
 
 
 def containers(compose: Sequence[str], service: str, *more: str) -> list[str]:
