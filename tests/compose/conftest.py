@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +12,8 @@ import pytest
 from deploy.images.__main__ import build
 from deploy.images.engine import answers
 from deploy.local.ports import free_ports
-from tests.compose.composed import PROJECT, WAIT_S, Composed, must
-from tests.compose.watch import is_up
+from tests.compose.composed import PROJECT, Composed, must
+from tests.compose.watch import started
 from tests.faults.stand import FULL
 
 KINDS = ("container", "volume", "network")
@@ -60,14 +59,7 @@ def composed() -> Iterator[Composed]:
 def server(opened: Composed) -> str:
     """Prometheus, on its internal network; the machine that hosts it can reach it there."""
     build(only=["prometheus"])
-    opened.compose("up", "--detach", "--no-deps", "prometheus")
-    networks = opened.inspected("prometheus")[0]["NetworkSettings"]["Networks"]
-    found = f"http://{networks[f'{PROJECT}_watch']['IPAddress']}:9090"
-    deadline = time.monotonic() + WAIT_S
-    while not is_up(found):
-        assert time.monotonic() < deadline
-        time.sleep(1.0)
-    return found
+    return started(opened)
 
 
 @pytest.fixture(scope="session")

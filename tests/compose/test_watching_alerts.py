@@ -20,7 +20,7 @@ from shared.messaging.reading import applied, read_seen, written_seen
 from tests.compose.composed import PROJECT, Composed, must
 from tests.compose.conftest import only_in_full
 from tests.compose.load import lodging
-from tests.compose.watch import firing, until
+from tests.compose.watch import firing, started, until
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(2400), only_in_full]
 # A record that no service can read sets its case aside in all of them.
@@ -127,8 +127,14 @@ def test_what_is_slow_cut_off_or_gone(opened: Composed, server: str) -> None:
         )
     must(["docker", "network", "connect", *cut])
     opened.compose("start", "gateway")
-    opened.compose("rm", "--force", "--stop", "signing")
-    fires(server, ("ServiceMissing", "signing"))
+
+
+def test_a_service_that_was_never_found(opened: Composed) -> None:
+    # Prometheus keeps the addresses that it knew: Docker does not answer for a name that is gone
+    # from networks that lead nowhere else. So it is one that starts anew.
+    opened.compose("rm", "--force", "--stop", "signing", "prometheus")
+    must(["docker", "volume", "rm", f"{PROJECT}_prometheus"])
+    fires(started(opened), ("ServiceMissing", "signing"))
     opened.compose("up", "--detach", "--no-deps", "signing")
     opened.wait_healthy()
 

@@ -6,6 +6,7 @@ from http.client import OK
 import httpx
 
 from deploy.observability.__main__ import answers
+from tests.compose.composed import PROJECT, WAIT_S, Composed
 
 
 def firing(server: str) -> set[tuple[str, str]]:
@@ -23,8 +24,19 @@ def until(server: str, wanted: set[tuple[str, str]], within_s: float) -> None:
         seen |= firing(server)
 
 
-def is_up(server: str) -> bool:
-    """Does it answer yet?"""
+def started(composed: Composed) -> str:
+    """Start it; where it answers."""
+    composed.compose("up", "--detach", "--no-deps", "prometheus")
+    networks = composed.inspected("prometheus")[0]["NetworkSettings"]["Networks"]
+    server = f"http://{networks[f'{PROJECT}_watch']['IPAddress']}:9090"
+    deadline = time.monotonic() + WAIT_S
+    while not _is_up(server):
+        assert time.monotonic() < deadline
+        time.sleep(1.0)
+    return server
+
+
+def _is_up(server: str) -> bool:
     try:
         return httpx.get(f"{server}/-/ready").status_code == OK
     except httpx.TransportError:
