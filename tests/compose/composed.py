@@ -25,6 +25,7 @@ from tests.journeys.office import STAFF, application
 ROOT = Path(__file__).parents[2]
 PROJECT = "qyzmet-test"
 WAIT_S = 120.0
+PAGE = 200
 TOKEN_S = 1800.0
 """How long a token is used: half of its life."""
 OFFICE = "astana-auto"
@@ -188,16 +189,31 @@ class Composed:
             return self.ask(*told)
 
     def until_issued(self, cases: Sequence[str]) -> None:
-        """Wait until casebook shows every case's result."""
-        deadline, waiting = time.monotonic() + WAIT_S, list(cases)
+        """Wait until casebook shows every case's result; as long as there are more and more."""
+        deadline, waiting = time.monotonic() + WAIT_S, set(cases)
         while waiting:
-            answer = self.ask("GET", f"/casebook/cases/{waiting[-1]}", "saule")
-            if answer.is_success and answer.json()["case"]["state"] == "issued":
-                waiting.pop()
+            left = waiting - set(self._issued(waiting))
+            if left != waiting:
                 deadline = time.monotonic() + WAIT_S
-                continue
-            assert time.monotonic() < deadline, f"{len(waiting)} wait; {answer.text}"
+            waiting = left
+            assert time.monotonic() < deadline, f"{len(waiting)} wait: {sorted(waiting)[:3]}"
             time.sleep(0.3)
+
+    def _issued(self, wanted: set[str]) -> Iterator[str]:
+        """Cases with a result, the newest first, until all that are wanted have been shown."""
+        missing, after = set(wanted), ""
+        while missing:
+            path = f"/casebook/cases?state=issued&limit={PAGE}{after}"
+            answer = self.ask("GET", path, "saule")
+            if not answer.is_success:
+                return  # it only comes up again
+            page = answer.json()
+            found = [each["case_id"] for each in page["cases"]]
+            yield from found
+            missing -= set(found)
+            if page["next"] is None:
+                return
+            after = f"&after={page['next']}"
 
     def verify(self) -> None:
         """Journals, log and read side are equal, and nothing is there twice."""
