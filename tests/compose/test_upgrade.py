@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.images.names import IMAGES
-from deploy.local.environment import SERVICES
+from deploy.local.environment import SERVICES, STAGES
 from deploy.site.rolling import roll
 from tests.compose.composed import ROOT, Composed, must
 from tests.compose.conftest import only_in_full
@@ -20,7 +20,8 @@ pytestmark = [pytest.mark.compose, pytest.mark.timeout(2400), only_in_full]
 PRESENT, NEXT = "1.0.0", "1.1.0"
 NEXT_IMAGE = "qyzmet/qyzmet:next"
 FIRST, SECOND = (f"qyzmet.routing.executor-assigned.v{number}" for number in (1, 2))
-READERS_FIRST = ("casebook", "notify", "signing", "executor", "routing", "intake")
+TELLER_LAST = ("casebook", "notify", "signing", "executor", "intake", "routing")
+"""All read what all tell. Who tells the new event is the last to be replaced, and back the first."""
 CHANGES: Mapping[str, Sequence[tuple[str, str]]] = {
     "shared/journal/service.py": [(f'VERSION: Final = "{PRESENT}"', f'VERSION: Final = "{NEXT}"')],
     "services/casebook/wiring.py": [
@@ -70,14 +71,16 @@ def test_the_next_release_and_back(opened: Composed, following: str) -> None:
     present = IMAGES["QYZMET_IMAGE"]
     assert versions(opened) == {PRESENT}
     with lodging(opened) as load:
-        change(opened, following, READERS_FIRST)
+        change(opened, following, TELLER_LAST)
         assert versions(opened) == {NEXT}
-        change(opened, present, tuple(reversed(READERS_FIRST)))
+        change(opened, present, tuple(reversed(TELLER_LAST)))
     assert versions(opened) == {PRESENT}
     assert load.errors == []
     opened.until_issued(load.cases)
-    assert told(opened, FIRST) > 0
-    assert told(opened, SECOND) > 0
+    assert counted(opened, f"routing.journal WHERE event_type = '{FIRST}'") > 0
+    assert counted(opened, f"routing.journal WHERE event_type = '{SECOND}'") > 0
+    for stage in STAGES:
+        assert counted(opened, f"{stage}.cases WHERE parked IS NOT NULL") == 0, stage
     # Journals and log are compared by the release that knows all that stands in them.
     opened.choose("QYZMET_IMAGE", following)
     ended(opened, load)
@@ -100,7 +103,6 @@ def versions(composed: Composed) -> set[str]:
     }
 
 
-def told(composed: Composed, type_: str) -> int:
-    """How many events of a type the journal of routing holds."""
-    asked = f"SELECT count(*) FROM routing.journal WHERE event_type = '{type_}'"
-    return int(composed.asked(asked))
+def counted(composed: Composed, rows: str) -> int:
+    """How many rows there are."""
+    return int(composed.asked(f"SELECT count(*) FROM {rows}"))
