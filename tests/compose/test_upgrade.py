@@ -21,7 +21,7 @@ PRESENT, NEXT = "1.0.0", "1.1.0"
 NEXT_IMAGE = "qyzmet/qyzmet:next"
 FIRST, SECOND = (f"qyzmet.routing.executor-assigned.v{number}" for number in (1, 2))
 TELLER_LAST = ("casebook", "notify", "signing", "executor", "intake", "routing")
-"""All read what all tell. Who tells the new event is the last to be replaced, and back the first."""
+"""All read what all tell. Who tells the new event is replaced last, and back first."""
 CHANGES: Mapping[str, Sequence[tuple[str, str]]] = {
     "shared/journal/service.py": [(f'VERSION: Final = "{PRESENT}"', f'VERSION: Final = "{NEXT}"')],
     "services/casebook/wiring.py": [
