@@ -38,7 +38,7 @@ def roll(compose: Sequence[str], service: str) -> None:
         for name in edges:
             must(["docker", "network", "connect", "--alias", service, name, fresh])
         must(["docker", "stop", "--time", "40", old])
-        must(["docker", "rm", old])
+        must(["docker", "rm", "--volumes", old])
     sys.stdout.write(f"{service}: {len(running)} replaced\n")
 
 

@@ -68,7 +68,8 @@ def lodging(composed: Composed, per_s: float = CASES_PER_S) -> Iterator[Load]:
         finally:
             stop.set()
             took_s = time.monotonic() - began
-            say(f"{len(load.answers)} answers in {took_s:.0f} s; first errors: {load.errors[:3]}")
+            say(f"{len(load.answers)} answers in {took_s:.0f} s, {composed.broken} broke off")
+            say(f"errors: {load.errors}")
     for each in working:
         each.result()
 
