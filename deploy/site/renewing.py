@@ -13,11 +13,7 @@ from typing import Final
 
 from deploy.site.backups import in_postgres
 from deploy.site.certificates import authority_in, reissue
-from deploy.site.rolling import containers, must
-
-RELOAD_EDGE: Final = (
-    "caddy", "reload", "--force", "--config", "/etc/qyzmet/Caddyfile", "--adapter", "caddyfile",
-)  # fmt: skip
+from deploy.site.rolling import must
 
 
 def renew(compose: Sequence[str], secrets: Path, name: str) -> None:
@@ -27,7 +23,8 @@ def renew(compose: Sequence[str], secrets: Path, name: str) -> None:
     overwrite(stem.with_suffix(".crt"), certificate)
     overwrite(stem.with_suffix(".key"), key)
     overwrite(stem.with_suffix(".pem"), key + certificate)
-    TELL[name](compose)
+    if name in TELL:  # the edge reads its file for each connection
+        TELL[name](compose)
     sys.stdout.write(f"{name} has a new certificate\n")
 
 
@@ -35,13 +32,10 @@ def overwrite(file: Path, content: bytes) -> None:
     """The same file with other content: its owner and who may read it stay."""
     mode = file.stat().st_mode
     file.chmod(0o600)
-    file.write_bytes(content)
+    with file.open("r+b") as target:  # never empty in between
+        target.write(content)
+        target.truncate()
     file.chmod(mode)
-
-
-def _tell_edge(compose: Sequence[str]) -> None:
-    for container in containers(compose, "edge"):
-        must(["docker", "exec", container, *RELOAD_EDGE])
 
 
 def _tell_postgres(compose: Sequence[str]) -> None:
@@ -55,7 +49,6 @@ def _tell_brokers(compose: Sequence[str]) -> None:
 
 
 TELL: Final[Mapping[str, Callable[[Sequence[str]], None]]] = {
-    "edge": _tell_edge,
     "postgres": _tell_postgres,
     "kafka": _tell_brokers,
 }

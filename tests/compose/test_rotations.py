@@ -46,16 +46,16 @@ with context.wrap_socket(plain) as secured:
 
 
 @contextmanager
-def none_refused(composed: Composed, *, may_break: bool = False) -> Iterator[None]:
+def none_refused(composed: Composed) -> Iterator[None]:
     """Applications before, during and after; every one is taken in, and ends as it should.
-    `may_break`: connections of clients to the edge, which then ask again."""
+    No connection breaks either."""
     broken = composed.broken
     with lodging(composed) as load:
         time.sleep(5.0)
         yield
         time.sleep(5.0)
     assert load.errors == []
-    assert may_break or composed.broken == broken
+    assert composed.broken == broken
     ended(composed, load)
 
 
@@ -130,7 +130,7 @@ def test_certificates(opened: Composed, name: str) -> None:
     file = secret(opened, f"{name}.crt")
     before = file.read_text()
     assert shown(opened, name) == before
-    with none_refused(opened, may_break=name == "edge"):
+    with none_refused(opened):
         renew(opened.program(), opened.folder / "secrets", name)
     assert shown(opened, name) == file.read_text() != before
 
