@@ -181,8 +181,9 @@ class Composed:
             time.sleep(0.3)
 
     def lodge(self) -> httpx.Response:
-        """A case that goes straight through by rule, to a message to the applicant. Where a connection breaks and nobody answers,
-        it is asked again, by the same key, as clients of HTTP do; `broken` counts that."""
+        """A case that goes straight through by rule, to a message to the applicant. Where a
+        connection breaks and nobody answers, it is asked again, by the same key, as clients of
+        HTTP do; `broken` counts that."""
         body = application("employment-referral", result_kind="youth-practice", notice="sms")
         body["applicant"]["phone"] = "+77010000000"
         told = ("POST", "/intake/applications", "saule", body, str(uuid.uuid4()))
