@@ -130,6 +130,10 @@ down: ## stop the containers and remove them; the data stays (VOLUMES=1: it does
 roll: ## replace the processes of services one by one, while they work (ROLL="intake routing")
 	@$(BIN)/python -m deploy.site.rolling $(ROLL) -- $(COMPOSE)
 
+.PHONY: renew
+renew: ## give servers new certificates while they work (RENEW="edge postgres kafka")
+	@$(BIN)/python -m deploy.site.renewing $(SITE) $(RENEW) -- $(COMPOSE)
+
 .PHONY: backup
 backup: ## save both databases while the system works (TO=folder)
 	@$(BIN)/python -m deploy.site.backups save $(TO) -- $(COMPOSE)
@@ -164,7 +168,7 @@ test-faults: $(READY) ## the long tests in full size: kills, freezes, cuts, rest
 	@QYZMET_FAULTS=full $(BIN)/python -m pytest -m fault
 
 .PHONY: test-compose
-test-compose: $(READY) ## the system in containers: needs root and Docker; says loudly if there is none
+test-compose: $(READY) ## the system in containers: needs root and Docker; QYZMET_FAULTS=full: all of it
 	@$(BIN)/python -m deploy.images.engine $(BIN)/python -m pytest -m compose tests/compose
 
 .PHONY: bench

@@ -71,5 +71,12 @@ def without_password_file(url: str) -> tuple[str, Path | None]:
 
 
 def read_password(file: Path) -> str:
-    """What stands in a file of a password, without the end of the line. Raises OSError."""
-    return file.read_text(encoding="utf-8").rstrip("\r\n")
+    """The password that stands in a file: its first line. Raises OSError."""
+    return read_passwords(file)[0]
+
+
+def read_passwords(file: Path) -> list[str]:
+    """Every line of a file of a password. A second one is the password before: while it is being
+    changed nobody knows which of the two a store takes already. Raises OSError."""
+    lines = file.read_text(encoding="utf-8").rstrip("\r\n").split("\n")
+    return [line.rstrip("\r") for line in lines]

@@ -30,10 +30,13 @@ class NoEngine(Exception):
 def engine() -> Iterator[dict[str, str]]:
     """The environment in which `docker` finds an engine. Raises NoEngine."""
     variables = dict(os.environ)
+    variables["PATH"] = os.environ.get("PATH", "") + ELSEWHERE
+    if not _composes(variables):
+        raise NoEngine("neither docker-compose nor docker compose is installed")
     if answers(variables):
         yield variables
         return
-    program = shutil.which("dockerd", path=os.environ.get("PATH", "") + ELSEWHERE)
+    program = shutil.which("dockerd", path=variables["PATH"])
     if program is None:
         raise NoEngine("no engine answers, and dockerd is not installed")
     if os.geteuid() != 0:
@@ -64,6 +67,16 @@ def answers(variables: dict[str, str]) -> bool:
     asked = ["docker", "info", "--format", "{{.ServerVersion}}"]
     done = subprocess.run(asked, env=variables, capture_output=True, text=True, check=False)
     return done.returncode == 0 and bool(done.stdout.strip())
+
+
+def _composes(variables: dict[str, str]) -> bool:
+    """Is there a program that reads compose files, of either spelling?"""
+    if shutil.which("docker-compose") is not None:
+        return True
+    if shutil.which("docker") is None:
+        return False
+    asked = ["docker", "compose", "version"]
+    return subprocess.run(asked, env=variables, capture_output=True, check=False).returncode == 0
 
 
 def _wait(running: "subprocess.Popen[bytes]", variables: dict[str, str], folder: Path) -> None:

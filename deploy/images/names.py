@@ -9,4 +9,5 @@ IMAGES = {
     "QYZMET_KAFKA_IMAGE": "qyzmet/kafka:local",
     "QYZMET_EDGE_IMAGE": "qyzmet/caddy:local",
     "QYZMET_PROMETHEUS_IMAGE": "qyzmet/prometheus:local",
+    "QYZMET_COLLECTOR_IMAGE": "qyzmet/collector:local",
 }

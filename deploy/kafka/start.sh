@@ -10,7 +10,7 @@ run="java -cp /opt/kafka/libs/* -Dlog4j2.configurationFile=/etc/qyzmet/log4j2.pr
 if [ ! -s /var/lib/kafka/data/meta.properties ]; then
   # The set-up's password goes through a file: whoever lists processes sees their arguments.
   printf -- '--add-scram\nSCRAM-SHA-512=[name=setup,password=%s]\n' \
-    "$(cat /run/secrets/kafka_password_of_setup)" > /tmp/format
+    "$(head -n 1 /run/secrets/kafka_password_of_setup)" > /tmp/format
   $run kafka.tools.StorageTool format --cluster-id "$(cat /etc/qyzmet/cluster-id)" \
     --config "$settings" @/tmp/format
   rm /tmp/format

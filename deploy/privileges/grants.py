@@ -23,6 +23,7 @@ from deploy.privileges.table import (
     Principal,
     Tables,
 )
+from shared.addresses import read_password, without_password_file
 from shared.journal.service import MIGRATIONS as STAGE_MIGRATIONS
 from shared.postgres.migrations import migrate
 from shared.postgres.pool import Connection, Limits, connect
@@ -120,8 +121,25 @@ async def apply_keys(connection: Connection) -> None:
             await _grant(connection, principal.name, of_schema)
 
 
+async def apply_administrator(administrator: Administrator) -> None:
+    """Give the administrator the password that stands first in its file."""
+    _, file = without_password_file(administrator.server)
+    if file is None:
+        return
+    connection = await connect(
+        administrator.url("postgres"), schema="public", application_name="setup"
+    )
+    try:
+        await connection.execute(
+            f"ALTER ROLE CURRENT_USER PASSWORD '{verifier(read_password(file))}'"
+        )
+    finally:
+        await connection.close()
+
+
 async def apply_grants(administrator: Administrator, passwords: Mapping[str, str]) -> None:
     """All of the above, in order."""
+    await apply_administrator(administrator)
     for database, steps in (
         ("postgres", (lambda each: apply_roles(each, passwords), apply_databases)),
         (DATABASE, (apply_services,)),

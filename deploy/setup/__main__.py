@@ -2,13 +2,14 @@
 
 Each waits until its store answers. Topics, users and access lists in Kafka; databases, tables,
 roles and grants in Postgres. An upgrade runs it before the first new service. `... rewrap` belongs
-to a change of the master key.
+to a change of the master key, `... certificates` to new certificates of the brokers.
 """
 
 import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import typer
@@ -18,8 +19,9 @@ from confluent_kafka.admin import AdminClient
 from deploy.privileges.acls import apply_acls, apply_users
 from deploy.privileges.grants import Administrator, apply_grants
 from deploy.privileges.table import PRINCIPALS
+from deploy.setup.certificates import take_up_certificate
 from deploy.setup.settings import KeeperSettings, SetupSettings
-from shared.addresses import kafka_address, read_password
+from shared.addresses import Login, kafka_address, read_password, read_passwords
 from shared.errors import Unavailable
 from shared.messaging.topics import create_topics
 from shared.postgres.pool import open_pool
@@ -36,13 +38,24 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 def log() -> None:
     """Topics, users and access lists."""
     settings = SetupSettings()
-    admin = AdminClient(_options(settings.kafka))
+    login = _login(settings.kafka)
     # A topic gets as many copies as there are brokers when it is made, for good.
-    asyncio.run(_patiently(lambda: _all_there(admin, settings.kafka)))
+    admin = asyncio.run(_patiently(lambda: _let_in(settings.kafka)))
+    apply_users(admin, {**_passwords(settings), login.user: read_password(login.password_file)})
     created = asyncio.run(_patiently(lambda: create_topics(settings.kafka)))
-    apply_users(admin, _passwords(settings))
     added, removed = apply_acls(admin)
     _say(f"topics created: {len(created)}; access lists: {added} added, {removed} taken away")
+
+
+@app.command()
+def certificates() -> None:
+    """Have the brokers take up the certificate that now stands in their file."""
+    settings = SetupSettings()
+    admin = asyncio.run(_patiently(lambda: _let_in(settings.kafka)))
+    brokers = admin.list_topics(timeout=AGAIN_S).brokers
+    for number in brokers:
+        take_up_certificate(admin, number)
+    _say(f"brokers with the certificate of their file: {len(brokers)}")
 
 
 @app.command()
@@ -87,8 +100,17 @@ async def _patiently(attempt: Callable[[], Awaitable[Found]]) -> Found:
             await asyncio.sleep(AGAIN_S)
 
 
-async def _all_there(admin: AdminClient, address: str) -> None:
-    """Every broker that the address names. Raises Unavailable."""
+async def _let_in(address: str) -> AdminClient:
+    """A client that the brokers let in, with the password or the one before. Raises Unavailable."""
+    *firsts, last = read_passwords(_login(address).password_file)
+    for password in firsts:
+        with suppress(Unavailable):
+            return await _all_there(AdminClient(_options(address, password)), address)
+    return await _all_there(AdminClient(_options(address, last)), address)
+
+
+async def _all_there(admin: AdminClient, address: str) -> AdminClient:
+    """The client, when it sees every broker that the address names. Raises Unavailable."""
     wanted = kafka_address(address).servers.count(",") + 1
     try:
         found = len((await asyncio.to_thread(admin.list_topics, timeout=AGAIN_S)).brokers)
@@ -96,6 +118,7 @@ async def _all_there(admin: AdminClient, address: str) -> None:
         raise Unavailable(f"the brokers: {fault.args[0].str()}") from fault
     if found < wanted:
         raise Unavailable(f"{wanted - found} of {wanted} brokers")
+    return admin
 
 
 def _passwords(settings: SetupSettings) -> dict[str, str]:
@@ -105,18 +128,23 @@ def _passwords(settings: SetupSettings) -> dict[str, str]:
     }
 
 
-def _options(address: str) -> dict[str, str | int | float | bool]:
-    """The address as librdkafka takes it: aiokafka cannot change access lists."""
-    found = kafka_address(address)
-    if found.login is None:
+def _login(address: str) -> Login:
+    login = kafka_address(address).login
+    if login is None:
         raise typer.BadParameter("the set-up needs a login: QYZMET_KAFKA has none")
+    return login
+
+
+def _options(address: str, password: str) -> dict[str, str | int | float | bool]:
+    """The address as librdkafka takes it: aiokafka cannot change access lists."""
+    login = _login(address)
     return {
-        "bootstrap.servers": found.servers,
+        "bootstrap.servers": kafka_address(address).servers,
         "security.protocol": "SASL_SSL",
         "sasl.mechanism": "SCRAM-SHA-512",
-        "sasl.username": found.login.user,
-        "sasl.password": read_password(found.login.password_file),
-        "ssl.ca.location": str(found.login.authority),
+        "sasl.username": login.user,
+        "sasl.password": password,
+        "ssl.ca.location": str(login.authority),
     }
 
 

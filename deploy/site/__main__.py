@@ -20,11 +20,11 @@ from deploy.local.broker import SETTINGS
 from deploy.local.secrets import secrets_in, write_private
 from deploy.local.settings import BY_RULE
 from deploy.privileges.table import PRINCIPALS
-from deploy.site.broker import BROKERS, SET_UP, Node, secured_settings
+from deploy.site.broker import BROKERS, CERTIFICATE, SET_UP, Node, secured_settings
 from deploy.site.certificates import Authority, authority_in, issue
 
 # Who reads a file inside a container, by number: each container runs as one of these.
-SERVICES_ID, POSTGRES_ID, KAFKA_ID, EDGE_ID = 10001, 999, 1000, 10002
+SERVICES_ID, POSTGRES_ID, KAFKA_ID, EDGE_ID, COLLECTOR_ID = 10001, 999, 1000, 10002, 10003
 CLIENT_PORT, PEER_PORT, CONTROLLER_PORT = 9092, 9094, 9093
 PASSWORDS = (*(principal.name for principal in PRINCIPALS), SET_UP, "administrator")
 CLUSTER = 3
@@ -55,6 +55,7 @@ def prepare(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write_secrets(folder / "secrets", [*(host or ()), "localhost", "127.0.0.1", "edge"])
     _write_broker_settings(folder / "kafka", brokers)
+    _make_writable(folder / "traces", COLLECTOR_ID)
     _write_choices(folder / "compose.env", brokers)
     sys.stdout.write(f"the installation's files are in {folder}\n")
 
@@ -109,7 +110,7 @@ def _write_broker_settings(folder: Path, brokers: int) -> None:
         secured = secured_settings(
             node,
             nodes,
-            certificate=Path("/run/secrets/kafka_certificate"),
+            certificate=Path(CERTIFICATE),
             authority=Path("/run/secrets/authority"),
         )
         lines = {**SETTINGS, **BROKER_SETTINGS, **_copies(brokers), **secured}
@@ -149,6 +150,16 @@ def _give(file: Path, reader: int) -> None:
         file.chmod(0o400)
     else:
         file.chmod(0o444)
+
+
+def _make_writable(folder: Path, writer: int) -> None:
+    """A folder for one container; who cannot give it away lets all write there, as above."""
+    folder.mkdir(exist_ok=True)
+    if os.geteuid() == 0:
+        os.chown(folder, writer, writer)
+        folder.chmod(0o700)
+    else:
+        folder.chmod(0o777)
 
 
 def _copy(source: Path, target: Path, reader: int) -> None:

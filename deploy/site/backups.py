@@ -16,7 +16,7 @@ from deploy.site.rolling import containers, must, wait_healthy
 
 # Inside the container, on its socket: the password is in a file there and is shown nowhere.
 AS_ADMINISTRATOR = (
-    'export PGPASSWORD="$(cat /run/secrets/administrator_password)" PGHOST=/tmp'
+    'export PGPASSWORD="$(head -n 1 /run/secrets/administrator_password)" PGHOST=/tmp'
     ' PGUSER=administrator; exec "$@"'
 )
 
@@ -28,7 +28,7 @@ def save(compose: Sequence[str], folder: Path) -> None:
     for database in (DATABASE, PRIVACY):
         file = folder / f"{database}.dump"
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
-            command = _in_postgres(compose, "pg_dump", "--format=custom", database)
+            command = in_postgres(compose, "pg_dump", "--format=custom", database)
             subprocess.run(command, check=True, stdout=target)
         sys.stdout.write(f"{file}: {file.stat().st_size} bytes\n")
 
@@ -40,9 +40,9 @@ def restore(compose: Sequence[str], folder: Path) -> None:
     wait_healthy(containers(compose, "postgres"))
     must([*compose, "run", "--rm", "--no-deps", "-T", "set-up-databases"])  # the roles
     for database in (DATABASE, PRIVACY):
-        must(_in_postgres(compose, "dropdb", "--if-exists", "--force", database))
-        must(_in_postgres(compose, "createdb", "--template=template0", database))
-        command = _in_postgres(compose, "pg_restore", "--exit-on-error", f"--dbname={database}")
+        must(in_postgres(compose, "dropdb", "--if-exists", "--force", database))
+        must(in_postgres(compose, "createdb", "--template=template0", database))
+        command = in_postgres(compose, "pg_restore", "--exit-on-error", f"--dbname={database}")
         with (folder / f"{database}.dump").open("rb") as source:
             subprocess.run(command, check=True, stdin=source)
         sys.stdout.write(f"{database} is restored\n")
@@ -50,7 +50,8 @@ def restore(compose: Sequence[str], folder: Path) -> None:
     must([*compose, "start", *SERVICES])
 
 
-def _in_postgres(compose: Sequence[str], *command: str) -> list[str]:
+def in_postgres(compose: Sequence[str], *command: str) -> list[str]:
+    """A command in the container of Postgres, as the administrator."""
     (container,) = containers(compose, "postgres")
     shell = ["docker", "exec", "--interactive", container, "sh", "-c", AS_ADMINISTRATOR, "sh"]
     return [*shell, *command]

@@ -14,6 +14,9 @@ SET_UP: Final = "setup"
 """The user of the set-up, who may do everything; no service is given its password."""
 BROKERS: Final = "kafka"
 """The name in the brokers' own certificates."""
+CERTIFICATE: Final = "/run/secrets/kafka_certificate"
+"""Where a broker in a container finds its key and certificate."""
+LISTENERS: Final = ("CLIENTS", "PEERS", "CONTROLLER")
 MECHANISM: Final = "SCRAM-SHA-512"
 
 

@@ -52,6 +52,14 @@ def authority_in(folder: Path) -> Authority:
     return found
 
 
+def reissue(authority: Authority, certificate: bytes) -> tuple[bytes, bytes]:
+    """A new certificate and key for the name and the hosts of one that stands."""
+    old = x509.load_pem_x509_certificate(certificate)
+    (name,) = old.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    hosts = old.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return issue(authority, str(name.value), [str(each.value) for each in hosts])
+
+
 def issue(authority: Authority, name: str, hosts: Sequence[str]) -> tuple[bytes, bytes]:
     """A new certificate and its key, for a server that is also a client of its like."""
     signer = x509.load_pem_x509_certificate(authority.certificate.read_bytes())

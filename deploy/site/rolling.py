@@ -17,38 +17,40 @@ LOOK_EVERY_S = 1.0
 
 def roll(compose: Sequence[str], service: str) -> None:
     """Replace every process of a service, one at a time."""
-    before = containers(compose, service)
-    known: set[str] = set()
-    for old in before:
-        count = len(containers(compose, service)) + 1
-        told = ["up", "--detach", "--no-deps", "--no-recreate", "--scale", f"{service}={count}"]
+    running = containers(compose, service)
+    for old in running:
+        known = set(containers(compose, service, "--all"))
+        count = len(running) + 1
+        told = ["up", "--no-start", "--no-deps", "--no-recreate", "--scale", f"{service}={count}"]
         must([*compose, *told, service])
-        fresh = [each for each in containers(compose, service) if each not in before]
-        fresh = [each for each in fresh if each not in known]
-        known |= set(fresh)
-        # Its name leads to every container that runs, ready or not: until it is, the edge must not
-        # find it. Before this is done it does not listen yet, and the edge then tries another.
-        edges = {each: edge_of(each) for each in fresh}
-        for each, edge in edges.items():
-            must(["docker", "network", "disconnect", edge, each])
-        wait_healthy(fresh)
-        for each, edge in edges.items():
-            must(["docker", "network", "connect", "--alias", service, edge, each])
+        (fresh,) = set(containers(compose, service, "--all")) - known
+        # Its name leads to every container that runs, ready or not: the edge must not find it until
+        # it is, so it starts on all networks but that one.
+        wanted, there = networks(old), networks(fresh)
+        edges = {name for name in wanted if name.endswith("_edge")}
+        for name in there & edges:
+            must(["docker", "network", "disconnect", name, fresh])
+        # docker-compose would make some of its connections only when it starts a container.
+        for name in wanted - there - edges:
+            must(["docker", "network", "connect", "--alias", service, name, fresh])
+        must(["docker", "start", fresh])
+        wait_healthy([fresh])
+        for name in edges:
+            must(["docker", "network", "connect", "--alias", service, name, fresh])
         must(["docker", "stop", "--time", "40", old])
-        must(["docker", "rm", old])
-    sys.stdout.write(f"{service}: {len(before)} replaced\n")
+        must(["docker", "rm", "--volumes", old])
+    sys.stdout.write(f"{service}: {len(running)} replaced\n")
 
 
-def edge_of(container: str) -> str:
-    """The network on which the edge finds it."""
+def networks(container: str) -> set[str]:
+    """Those that it is on."""
     (shown,) = json.loads(must(["docker", "inspect", container]))
-    (edge,) = [name for name in shown["NetworkSettings"]["Networks"] if name.endswith("_edge")]
-    return str(edge)
+    return set(shown["NetworkSettings"]["Networks"])
 
 
-def containers(compose: Sequence[str], service: str) -> list[str]:
-    """The running ones of a service."""
-    return must([*compose, "ps", "--quiet", service]).split()
+def containers(compose: Sequence[str], service: str, *more: str) -> list[str]:
+    """Those of a service: that run, or (`--all`) that there are."""
+    return must([*compose, "ps", "--quiet", *more, service]).split()
 
 
 def wait_healthy(names: Sequence[str]) -> None:

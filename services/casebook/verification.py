@@ -22,7 +22,7 @@ from shared.events.envelope import (
     written,
 )
 from shared.events.event import Kind
-from shared.events.upcasts import UPCASTS
+from shared.events.upcasts import newest
 from shared.identifiers import Source
 from shared.messaging.log import Place
 
@@ -80,10 +80,9 @@ class LogLedger:
         # In the order of turns: who holds one is known from the facts of the turn before.
         for key, told in sorted(self.facts.items(), key=_in_turn):
             source, turn = key[0], told.turn
-            entry = BY_TYPE.get(told.type)
+            entry = BY_TYPE.get(newest(told.type))
             if entry is None or entry.owner is not source:
-                if told.type not in UPCASTS:
-                    self._add(Flaw.UNKNOWN_TYPE, key, told, "a type of the catalogue", told.type)
+                self._add(Flaw.UNKNOWN_TYPE, key, told, "a type of the catalogue", told.type)
                 continue
             if entry.kind is Kind.STATEMENT:
                 continue

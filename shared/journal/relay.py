@@ -162,6 +162,9 @@ class Relay:
             finally:
                 self._leads = False
                 self._sent.clear()
+                # Whoever comes next need not wait until this producer has stopped: what it still
+                # sends they send too, and readers know repeats.
+                connection.terminate()
                 await stop_producer(producer)
         finally:
             connection.terminate()

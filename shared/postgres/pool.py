@@ -1,12 +1,13 @@
 """Connections to Postgres, every one of them with its limits."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
-from shared.addresses import read_password, without_password_file
+from shared.addresses import read_passwords, without_password_file
 from shared.postgres.faults import reachable
 from shared.postgres.schema import checked_schema
 
@@ -50,7 +51,7 @@ async def open_pool(
     limits = limits or Limits()
     with reachable("the database"):
         return await asyncpg.create_pool(
-            **_reached(url),
+            connect=partial(_let_in, url),
             min_size=limits.connections_min,
             max_size=limits.connections_max,
             timeout=limits.connect_s,
@@ -60,10 +61,19 @@ async def open_pool(
         )
 
 
-def _reached(url: str) -> dict[str, Any]:
-    """The URL as the client knows it. A password in a file is read anew for each connection."""
+async def _let_in(
+    url: str,
+    *_none: object,
+    **options: Any,  # noqa: ANN401 - the pool hands on what it was told for its own client
+) -> "asyncpg.Connection[asyncpg.Record]":
+    """One connection. A password in a file is read anew for each, and where the file has two the
+    second is tried after the first was refused."""
     dsn, file = without_password_file(url)
-    return {"dsn": dsn} if file is None else {"dsn": dsn, "password": partial(read_password, file)}
+    *firsts, last = [None] if file is None else read_passwords(file)
+    for password in firsts:
+        with suppress(asyncpg.InvalidPasswordError):
+            return await asyncpg.connect(**{**options, "dsn": dsn, "password": password})
+    return await asyncpg.connect(**{**options, "dsn": dsn, "password": last})
 
 
 async def _left_as_it_is(_connection: Connection) -> None:
@@ -83,8 +93,8 @@ async def connect(
     """
     limits = limits or Limits()
     with reachable("the database"):
-        return await asyncpg.connect(
-            **_reached(url),
+        return await _let_in(
+            url,
             timeout=limits.connect_s,
             command_timeout=limits.statement_s + 1.0,
             server_settings=server_settings(schema, application_name, limits),

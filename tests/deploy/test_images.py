@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.images.__main__ import COLLECTOR
 from deploy.images.engine import NOT_TRIED
 from deploy.images.parts import bill
 
@@ -37,6 +38,17 @@ def test_the_list_of_parts_is_what_is_installed() -> None:
     assert listed == bill(IMAGE_LOCK)
     with pytest.raises(ValueError, match="locked"):
         bill(re.sub(r"(?m)^asyncpg==\S+", "asyncpg==0.0.1", IMAGE_LOCK))
+
+
+def test_the_collector_is_compiled_from_the_release_that_is_the_default() -> None:
+    image = re.search(
+        r"opentelemetry-collector-contrib:([\d.]+)", (ROOT / "deploy/compose.yaml").read_text()
+    )
+    assert image is not None
+    modules = (COLLECTOR / "go.mod").read_text(encoding="utf-8")
+    releases = re.findall(r"(?:/fileexporter|/otelcol|/otlpreceiver) v(\S+)\n", modules)
+    assert releases == [image[1]] * 3
+    assert f'Version: "{image[1]}"' in (COLLECTOR / "main.go").read_text(encoding="utf-8")
 
 
 def test_where_there_is_no_engine_nothing_is_said_to_be_tried() -> None:

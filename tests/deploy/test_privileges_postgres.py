@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from deploy.local.postgres import LocalPostgres
+from deploy.local.processes import HOST
 from deploy.privileges.grants import DATABASE, PRIVACY
 from deploy.privileges.table import BY_NAME, OWNER, PRINCIPALS, STAGE_TABLES, STAGES, Principal
+from shared.postgres.pool import connect, open_pool
 from tests.deploy.secured import role_url, set_up_postgres
 
 RoleServer = tuple[LocalPostgres, Mapping[str, str]]
@@ -192,3 +195,21 @@ async def test_the_set_up_run_again_changes_passwords_and_nothing_else(
     with pytest.raises(asyncpg.InvalidPasswordError):
         await asyncpg.connect(role_url(server, "intake", passwords["intake"]))
     await (await asyncpg.connect(role_url(server, "intake", changed["intake"]))).close()
+
+
+async def test_while_a_password_is_being_changed_the_new_and_the_old_let_in(
+    role_server: RoleServer, tmp_path: Path
+) -> None:
+    server, passwords = role_server
+    file = tmp_path / "password"
+    url = f"postgresql://intake@{HOST}:{server.port}/{DATABASE}?password_file={file}"
+    known = passwords["intake"]
+    for lines in ([known], ["not yet", known], [known, "no more"]):
+        file.write_text("\n".join(lines))
+        async with await open_pool(url, schema="intake", application_name="test") as pool:
+            assert await pool.fetchval("SELECT current_user") == "intake"
+        connection = await connect(url, schema="intake", application_name="test")
+        await connection.close()
+    file.write_text("neither\nnor")
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await connect(url, schema="intake", application_name="test")

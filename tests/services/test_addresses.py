@@ -8,7 +8,13 @@ from pydantic import ValidationError
 
 from deploy.site.certificates import authority_in
 from services.intake.settings import Settings
-from shared.addresses import Login, kafka_address, read_password, without_password_file
+from shared.addresses import (
+    Login,
+    kafka_address,
+    read_password,
+    read_passwords,
+    without_password_file,
+)
 from shared.messaging.access import broker_options, client_options
 
 FULL = "sasl-ssl://intake@k1:9092,k2:9092?password_file=/run/p&sslrootcert=/run/ca"
@@ -78,3 +84,11 @@ def test_a_password_may_end_its_line(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("se cret \r\n")
     assert read_password(file) == "se cret "
+    assert read_passwords(file) == ["se cret "]
+
+
+def test_a_password_that_is_being_changed_stands_before_the_old_one(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("new\nold\n")
+    assert read_password(file) == "new"
+    assert read_passwords(file) == ["new", "old"]

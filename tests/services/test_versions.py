@@ -19,7 +19,8 @@ from typing import Any, Final
 import pytest
 
 from deploy.local.broker import LocalBroker
-from services.casebook import arrivals, opening
+from services.casebook import arrivals, opening, verification
+from services.casebook.evidence import Findings, LogRecord
 from services.casebook.opening import Block
 from services.casebook.schemas import MIGRATIONS as CASEBOOK_MIGRATIONS
 from services.casebook.settings import Settings
@@ -65,7 +66,7 @@ def newer_build() -> Iterator[None]:
     steps = MappingProxyType({FIRST: (SECOND, with_basis)})
     by_model = {(each.model, each.owner): each for each in by_type.values()}
     with pytest.MonkeyPatch.context() as patched:
-        for module in (catalogue, codec, opening, arrivals):
+        for module in (catalogue, codec, opening, arrivals, verification):
             patched.setattr(module, "BY_TYPE", MappingProxyType(by_type))
         for module in (upcasts, codec, arrivals):
             patched.setattr(module, "UPCASTS", steps)
@@ -126,6 +127,18 @@ def test_the_sample_of_the_first_version_is_read_as_the_second() -> None:
     first = json.loads(SAMPLE)
     second = json.loads(codec.encode(event))
     assert second == {**first, "basis": "R3 5.2"}
+
+
+def test_an_audit_of_a_newer_build_knows_who_held_a_case_of_an_older_one() -> None:
+    findings = Findings()
+    ledger = verification.LogLedger(findings)
+    for offset, told in enumerate(CaseFacts().straight_through()):
+        headers = tuple(told.headers)
+        ledger.take(LogRecord(told.topic, 0, offset, told.key, headers, told.value))
+    with newer_build():
+        ledger.conclude()
+        ledger.judge()
+    assert findings.kept == []
 
 
 async def test_a_case_of_an_older_build_goes_on_in_a_stage_of_a_newer_one(site: Site) -> None:
