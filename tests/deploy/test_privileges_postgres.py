@@ -195,6 +195,7 @@ async def test_the_set_up_run_again_changes_passwords_and_nothing_else(
     with pytest.raises(asyncpg.InvalidPasswordError):
         await asyncpg.connect(role_url(server, "intake", passwords["intake"]))
     await (await asyncpg.connect(role_url(server, "intake", changed["intake"]))).close()
+    await set_up_postgres(server, passwords)  # as the other tests know them
 
 
 async def test_while_a_password_is_being_changed_the_new_and_the_old_let_in(
