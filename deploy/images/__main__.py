@@ -81,12 +81,10 @@ def build_base(*, fresh: bool) -> None:
         (folder / "var/lib/apt/lists").mkdir()
         # A network's own authority may stand before the registries.
         shutil.copyfile(TRUSTED, folder / TRUSTED.relative_to("/"))
-        packed = subprocess.Popen(
-            [program("tar"), "-C", str(folder), "--numeric-owner", "-c", "."],
-            stdout=subprocess.PIPE,
-        )
-        must(["docker", "import", "-", BASE], stdin=packed.stdout)
-        if packed.wait() != 0:
+        packing = [program("tar"), "-C", str(folder), "--numeric-owner", "-c", "."]
+        with subprocess.Popen(packing, stdout=subprocess.PIPE) as packed:
+            must(["docker", "import", "-", BASE], stdin=packed.stdout)
+        if packed.returncode != 0:
             raise typer.Exit(1)
     _from_text(PYTHON, f"FROM {BASE}\n" + INSTALL.format(packages="python3"))
     _from_text(BUILD, f"FROM {PYTHON}\n" + INSTALL.format(packages="python3-pip"))
