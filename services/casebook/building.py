@@ -133,7 +133,7 @@ class Stretch:
     async def _keep(self, desk: Desk) -> None:
         """The cases and where they stand."""
         files = desk.ordered
-        await folding.keep(self._connection, desk)
+        await folding.keep(self._connection, files, desk.known)
         await timeline.erase(self._connection, files)
         erased = [file.case_id for file in files if file.stands and file.standing.erased]
         if erased:

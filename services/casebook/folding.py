@@ -3,7 +3,7 @@
 Nothing here knows Kafka: a rebuild into another schema folds with the same functions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
@@ -186,7 +186,7 @@ async def _write(connection: Connection, desk: Desk) -> None:
     """Everything that changed, each table in bulk, in key order."""
     files = desk.ordered
     await keep_aside(connection, desk)
-    await keep(connection, desk)
+    await keep(connection, files, desk.known)
     await timeline.project(connection, files)
     await notices.project(connection, files)
     await names.project(connection, files)
@@ -201,12 +201,14 @@ async def keep_aside(connection: Connection, desk: Desk) -> None:
     await setbacks.keep(connection, files)
 
 
-async def keep(connection: Connection, desk: Desk) -> None:
+async def keep(
+    connection: Connection, files: Sequence[CaseFile], known: Collection[CaseId]
+) -> None:
     """The cases as folded so far, and where they stand: new ones beside the others, those over
     what was kept of them before."""
     before, fresh = list[CaseFile](), list[CaseFile]()
-    for file in desk.ordered:
-        (before if file.case_id in desk.known else fresh).append(file)
+    for file in files:
+        (before if file.case_id in known else fresh).append(file)
     await copied(connection, "cases", COLUMNS, [row_of(file) for file in before], _SAVE)
     await status.project(connection, before)
     await copy_rows(connection, "cases", COLUMNS, [row_of(file) for file in fresh])

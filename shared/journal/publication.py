@@ -55,7 +55,7 @@ class Publications:
         missing = {at for at in positions if at not in known}
         if not missing:
             return known
-        waiter = _Waiter(set(missing), asyncio.get_running_loop().create_future(), known)
+        waiter = _Waiter(missing, asyncio.get_running_loop().create_future(), known)
         for position in missing:
             self._waiting.setdefault(position, []).append(waiter)
         try:

@@ -37,6 +37,12 @@ async def quiet(stage: Running) -> None:
     await stage.read()
 
 
+async def lodged_and_not_sent(site: Site, intake: Running, count: int) -> list[CaseId]:
+    await intake.stop_sending()
+    intake.desk._publish_wait_s = 0.01
+    return await lodged(site, intake, people(count))
+
+
 async def test_an_older_backup_gets_back_what_was_published_since(
     site: Site, intake: Running
 ) -> None:
@@ -70,9 +76,7 @@ async def test_what_a_backup_had_not_published_yet_is_published_once_more_at_mos
     site: Site, intake: Running
 ) -> None:
     await quiet(intake)
-    await intake.stop_sending()
-    intake.desk._publish_wait_s = 0.01
-    cases = await lodged(site, intake, people(2))
+    cases = await lodged_and_not_sent(site, intake, 2)
     await site.back_up(Source.INTAKE)
     await quiet(intake)
     before = await tables_of(intake.pool)
@@ -90,9 +94,7 @@ async def test_an_answer_that_was_lost_with_the_backup_is_not_invented(
 ) -> None:
     await quiet(intake)
     await site.back_up(Source.INTAKE)
-    await intake.stop_sending()
-    intake.desk._publish_wait_s = 0.01
-    cases = await lodged(site, intake, people(1))
+    cases = await lodged_and_not_sent(site, intake, 1)
     await site.stop()
     await site.bring_back(Source.INTAKE)
     again = await site.start(Source.INTAKE)
@@ -137,9 +139,7 @@ async def test_of_an_event_that_was_sent_twice_the_acknowledged_copy_counts(
     site: Site, intake: Running
 ) -> None:
     await quiet(intake)
-    await intake.stop_sending()
-    intake.desk._publish_wait_s = 0.01
-    await lodged(site, intake, people(3))
+    await lodged_and_not_sent(site, intake, 3)
     producer = await start_producer(site.bootstrap)
     await send_round(producer, await intake.pool.fetch(relay._NEXT, 10))  # nobody hears of it
     await stop_producer(producer)
