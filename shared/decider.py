@@ -78,15 +78,6 @@ class CaseState(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Timer:
-    """At `due` the shell asks the stage's `on_time` for a command. Nobody cancels timers."""
-
-    case_id: CaseId
-    kind: str
-    due: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Errand:
     """A call to the outside, to be made once. `event_id` is the receiver's idempotency key."""
 
@@ -99,9 +90,14 @@ C = TypeVar("C")
 S = TypeVar("S", bound=State)
 
 
-def nothing_due(_fact: Fact) -> Sequence[Timer]:
-    """For stages without deadlines of their own."""
-    return ()
+def nothing_due(_case: State) -> datetime | None:
+    """For cases without a term."""
+    return None
+
+
+def nothing_on_time(_case_id: CaseId, _at: datetime) -> None:
+    """Goes with it."""
+    return
 
 
 def nothing_to_carry(_fact: Fact, _case: State) -> Sequence[Errand]:
@@ -115,7 +111,8 @@ class Decider(Generic[C, S]):
 
     `heeds` names the events after which `react` is asked. `claim` says what an open case takes up
     for others (in intake the applicant and the service, in routing an executor), or None.
-    `on_time` turns a timer that fired into a command.
+    `due` says when a case wants to be looked at again, or None; the shell then gives `on_time` the
+    case and that instant (D16).
     """
 
     source: Source
@@ -126,8 +123,8 @@ class Decider(Generic[C, S]):
     heeds: frozenset[type[Event]]
     course: Callable[[S], Course]
     claim: Callable[[S], str | None]
-    timers: Callable[[Fact], Sequence[Timer]]
-    on_time: Callable[[Timer], C | None]
+    due: Callable[[S], datetime | None]
+    on_time: Callable[[CaseId, datetime], C | None]
     errands: Callable[[Fact, S], Sequence[Errand]]
 
 
@@ -140,7 +137,7 @@ __all__ = [
     "Known",
     "Private",
     "Role",
-    "Timer",
     "nothing_due",
+    "nothing_on_time",
     "nothing_to_carry",
 ]

@@ -9,9 +9,8 @@ from datetime import datetime
 from typing import Literal, NoReturn, Protocol, assert_never
 
 from shared.course import Course, Lodged
-from shared.decider import Known, Timer
+from shared.decider import Known
 from shared.errors import Because, Refused
-from shared.events.envelope import Fact
 from shared.events.event import Event, Remark
 from shared.events.holder import (
     CaseWithdrawn,
@@ -21,7 +20,6 @@ from shared.events.holder import (
     WithdrawalDeclined,
 )
 from shared.identifiers import DEPARTMENT, CaseId, EventId, Role, Source, Step
-from shared.procedures.due import Due
 from shared.procedures.models import Procedure
 from shared.terms import STEP_OF, Terms
 
@@ -139,21 +137,17 @@ def answer_withdrawal(case_id: CaseId, course: Course, source: Source) -> Withdr
     return WithdrawCase(case_id=case_id, actor="rule:withdrawal")
 
 
-def timer_of(fact: Fact, stage: Source, due: Due) -> Timer:
-    """The timer of the term that `fact` gives to `stage`.
-
-    The turn is in its kind: a draft that comes back has its first due again, and the timer of the
-    first turn may have fired, and found nothing to do, while somebody else held the case.
-    """
-    turn = fact.envelope.turn + (fact.entry.hands_to is stage)
-    kind = f"{STEP_OF[stage].value}.{turn}"
-    return Timer(case_id=fact.envelope.case_id, kind=kind, due=due.at)
+def term_end(case: HeldCase, source: Source) -> datetime | None:
+    """When the term of the holder's step ends; None for all others, and once its end was said."""
+    if not case.course.held_by(source):
+        return None
+    kept = case.terms.kept(case.course)
+    return None if kept is None or kept.at in case.terms.overdue else kept.at
 
 
-def overdue_on_time(timer: Timer) -> MarkOverdue:
-    """What a timer that fired asks for."""
-    step = Step(timer.kind.partition(".")[0])
-    return MarkOverdue(case_id=timer.case_id, actor="rule:deadline", step=step, due=timer.due)
+def overdue_on_time(case_id: CaseId, source: Source, due: datetime) -> MarkOverdue:
+    """What is wished at the end of a term."""
+    return MarkOverdue(case_id=case_id, actor="rule:deadline", step=STEP_OF[source], due=due)
 
 
 # ---- guards -------------------------------------------------------------------------------------

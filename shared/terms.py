@@ -98,11 +98,17 @@ class Terms(State, frozen=True):
 
     def standing(self, course: Course) -> Due | None:
         """The due of the turn that runs, as whoever held the turn before set it."""
-        turn = course.turn
-        giver = course.path[max(turn - 1, 0)]
+        kept = self.kept(course)
+        return None if kept is None else kept.due
+
+    def kept(self, course: Course) -> KeptDue | None:
+        """The same, as it is kept."""
+        path = course.path
+        turn = len(path) - 1
+        giver = path[max(turn - 1, 0)]
         for term in self.given:
             if (term.turn, term.set_by) == (turn, giver):
-                return term.kept.due
+                return term.kept
         return None
 
 

@@ -61,7 +61,6 @@ TABLES: Final = (
     "cases",
     "offsets",
     "parked",
-    "timers",
     "errands",
     "requests",
 )

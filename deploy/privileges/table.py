@@ -77,7 +77,6 @@ STAGE_TABLES: Final[Tables] = {
     "cases": _may("SELECT", "INSERT", "UPDATE"),
     "offsets": _may("SELECT", "INSERT", "UPDATE"),
     "parked": _may("SELECT", "INSERT", "DELETE"),
-    "timers": _may("SELECT", "INSERT", "UPDATE", "DELETE"),  # UPDATE: rows are locked
     "errands": _may("SELECT", "INSERT", "UPDATE", "DELETE"),
     "requests": _may("SELECT", "INSERT", "UPDATE"),
     "schema_migrations": _may("SELECT"),

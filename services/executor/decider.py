@@ -1,7 +1,7 @@
 """Executor's pure functions, joined."""
 
 from services.executor.commands import ExecutorCommand
-from services.executor.deadlines import on_time, timers
+from services.executor.deadlines import due, on_time
 from services.executor.reactions import HEEDS, react
 from services.executor.rules import decide
 from services.executor.state import SOURCE, ExecutorCase, evolve
@@ -28,7 +28,7 @@ DECIDER: Decider[ExecutorCommand, ExecutorCase] = Decider(
     heeds=HEEDS,
     course=course,
     claim=claim,
-    timers=timers,
+    due=due,
     on_time=on_time,
     errands=nothing_to_carry,
 )

@@ -1,7 +1,7 @@
 """Intake's pure functions, joined."""
 
 from services.intake.commands import IntakeCommand
-from services.intake.deadlines import on_time, timers
+from services.intake.deadlines import due, on_time
 from services.intake.reactions import HEEDS, react
 from services.intake.rules import decide
 from services.intake.state import SOURCE, IntakeCase, claim_of, evolve
@@ -31,7 +31,7 @@ DECIDER: Decider[IntakeCommand, IntakeCase] = Decider(
     heeds=HEEDS,
     course=course,
     claim=claim,
-    timers=timers,
+    due=due,
     on_time=on_time,
     errands=nothing_to_carry,
 )

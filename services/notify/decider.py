@@ -1,7 +1,7 @@
 """Notify's pure functions, joined."""
 
 from services.notify.commands import NotifyCommand
-from services.notify.deadlines import on_time, timers
+from services.notify.deadlines import due, on_time
 from services.notify.effects import errands
 from services.notify.reactions import HEEDS, react
 from services.notify.rules import decide
@@ -29,7 +29,7 @@ DECIDER: Decider[NotifyCommand, NotifyCase] = Decider(
     heeds=HEEDS,
     course=course,
     claim=claim,
-    timers=timers,
+    due=due,
     on_time=on_time,
     errands=errands,
 )

@@ -1,12 +1,12 @@
 """Routing's pure functions, joined: one set for cases, one for the department."""
 
 from services.routing.commands import DepartmentCommand, RoutingCommand
-from services.routing.deadlines import on_time, timers
+from services.routing.deadlines import due, on_time
 from services.routing.reactions import DEPARTMENT_HEEDS, HEEDS, react, react_department
 from services.routing.rules import decide, decide_department
 from services.routing.state import SOURCE, RoutingCase, evolve
 from shared.course import Course
-from shared.decider import Decider, Timer, nothing_due, nothing_to_carry
+from shared.decider import Decider, nothing_due, nothing_on_time, nothing_to_carry
 from shared.directory import DepartmentCase, evolve_department
 
 
@@ -29,7 +29,7 @@ DECIDER: Decider[RoutingCommand, RoutingCase] = Decider(
     heeds=HEEDS,
     course=course,
     claim=claim,
-    timers=timers,
+    due=due,
     on_time=on_time,
     errands=nothing_to_carry,
 )
@@ -43,10 +43,6 @@ def _no_claim(_case: DepartmentCase) -> str | None:
     return None
 
 
-def _no_command(_timer: Timer) -> DepartmentCommand | None:
-    return None
-
-
 DEPARTMENT_DECIDER: Decider[DepartmentCommand, DepartmentCase] = Decider(
     source=SOURCE,
     state=DepartmentCase,
@@ -56,7 +52,7 @@ DEPARTMENT_DECIDER: Decider[DepartmentCommand, DepartmentCase] = Decider(
     heeds=DEPARTMENT_HEEDS,
     course=_department_course,
     claim=_no_claim,
-    timers=nothing_due,
-    on_time=_no_command,
+    due=nothing_due,
+    on_time=nothing_on_time,
     errands=nothing_to_carry,
 )

@@ -1,7 +1,7 @@
 """Signing's pure functions, joined."""
 
 from services.signing.commands import SigningCommand
-from services.signing.deadlines import on_time, timers
+from services.signing.deadlines import due, on_time
 from services.signing.reactions import HEEDS, react
 from services.signing.rules import decide
 from services.signing.state import SOURCE, SigningCase, evolve
@@ -28,7 +28,7 @@ DECIDER: Decider[SigningCommand, SigningCase] = Decider(
     heeds=HEEDS,
     course=course,
     claim=claim,
-    timers=timers,
+    due=due,
     on_time=on_time,
     errands=nothing_to_carry,
 )

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, Final, NewType
 from uuid import UUID
 
-from shared.decider import Decider, Errand, Timer
+from shared.decider import Decider, Errand
 from shared.events.envelope import GENESIS
 from shared.identifiers import CaseId, Source
 from shared.messaging.reading import last_sequence, read_seen, written_seen
@@ -91,16 +91,12 @@ WITH told AS (
 SELECT position, case_id, sequence FROM told
 """
 _SAVE: Final = """
-INSERT INTO cases (case_id, seen, state, head, claim, parked, waits)
+INSERT INTO cases (case_id, seen, state, head, claim, parked, waits, due)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
-                     $7::bool[])
+                     $7::bool[], $8::timestamptz[])
 ON CONFLICT (case_id) DO UPDATE SET seen = excluded.seen, state = excluded.state,
     head = excluded.head, claim = excluded.claim, parked = excluded.parked,
-    waits = excluded.waits
-"""
-_TIMERS: Final = """
-INSERT INTO timers (case_id, kind, due)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) ON CONFLICT DO NOTHING
+    waits = excluded.waits, due = excluded.due
 """
 _ERRANDS: Final = """
 INSERT INTO errands (event_id, kind, case_id, next_at)
@@ -186,18 +182,8 @@ async def save_cases(connection: Connection, rows: Sequence[CaseRow]) -> None:
         [row.claim for row in ordered],
         [row.parked for row in ordered],
         [row.waits for row in ordered],
+        [row.decider.due(row.state) for row in ordered],
     )
-
-
-async def save_timers(connection: Connection, timers: Sequence[Timer]) -> None:
-    """Set timers; one that is set already stays as it is."""
-    if timers:
-        await connection.execute(
-            _TIMERS,
-            [timer.case_id for timer in timers],
-            [timer.kind for timer in timers],
-            [timer.due for timer in timers],
-        )
 
 
 async def save_errands(connection: Connection, errands: Sequence[Errand]) -> None:

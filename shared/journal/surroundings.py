@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shared.clock import now
-from shared.decider import Decider, Known, Timer, nothing_due, nothing_to_carry
+from shared.decider import Decider, Known, nothing_due, nothing_on_time, nothing_to_carry
 from shared.directory import DepartmentCase, Directory, evolve_department
 from shared.events.event import Event
 from shared.holding import ResolveParked, resolve_parked
@@ -83,8 +83,8 @@ def listening(source: Source) -> Decider[Any, DepartmentCase]:
         heeds=frozenset(),
         course=lambda case: case.course,
         claim=_claims_nothing,
-        timers=nothing_due,
-        on_time=_wants_nothing,
+        due=nothing_due,
+        on_time=nothing_on_time,
         errands=nothing_to_carry,
     )
 
@@ -100,8 +100,4 @@ def _calls_for_nothing(_case_id: CaseId, _case: DepartmentCase, _known: Known) -
 
 
 def _claims_nothing(_case: DepartmentCase) -> None:
-    return None
-
-
-def _wants_nothing(_timer: Timer) -> None:
     return None

@@ -1,16 +1,18 @@
-"""Timers (D16): what was due at an instant and is looked at then. Nobody cancels one."""
+"""Timers (D16): cases whose due has come are looked at. Nobody cancels one: a due is a column that
+follows from the case's state, written with it."""
 
 import asyncio
+from datetime import datetime
 from typing import Final
 
 import asyncpg
 import structlog
 
-from shared.decider import Timer
-from shared.errors import Refused, Unavailable
+from shared.errors import Unavailable
+from shared.identifiers import CaseId
 from shared.journal.parked import give_up_waiting
 from shared.journal.relay import Relay
-from shared.journal.rows import lock_cases
+from shared.journal.rows import CaseRow, lock_cases
 from shared.journal.surroundings import Stage
 from shared.journal.work import Origin, Work
 from shared.observability import metrics
@@ -21,17 +23,12 @@ _log = structlog.get_logger()
 _TICK_S: Final = 0.5
 _MOST: Final = 200
 
-# OFFSET 0: asked of one timer after the other, in their order, however many are due at once.
 _DUE: Final = """
-SELECT t.ctid, t.case_id, t.kind, t.due FROM timers t
-WHERE t.due <= now() AND NOT EXISTS (
-    SELECT FROM cases c WHERE c.case_id = t.case_id AND c.parked IS NOT NULL OFFSET 0)
-ORDER BY t.due LIMIT $1 FOR UPDATE SKIP LOCKED
+SELECT case_id, due FROM cases WHERE due <= now() AND parked IS NULL
+ORDER BY due LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 _SOMETHING_ASIDE: Final = "SELECT EXISTS (SELECT FROM parked)"
 _PARKED: Final = "SELECT count(*) FROM cases WHERE parked IS NOT NULL"
-_DONE: Final = "DELETE FROM timers WHERE ctid = ANY ($1::tid[])"
-"""By where the rows lie: they are under lock since they were read."""
 
 
 class Timers:
@@ -55,52 +52,44 @@ class Timers:
                 await asyncio.sleep(_TICK_S)
 
     async def fire_due(self) -> int:
-        """Fire up to 200 timers that are due, in one transaction; how many.
+        """Look at up to 200 cases that are due, in one transaction; how many.
 
-        Timers of cases that were set aside stay until the case flows again.
+        Cases that were set aside are looked at when they flow again.
         """
         with reachable("the journal"):
             async with self._stage.pool.acquire() as connection, connection.transaction():
-                rows = await connection.fetch(_DUE, _MOST)
-                if not rows:
+                due: dict[CaseId, datetime] = {
+                    CaseId(row["case_id"]): row["due"]
+                    for row in await connection.fetch(_DUE, _MOST)
+                }
+                if not due:
                     return 0
                 known = await self._stage.known(connection)
-                cases = await lock_cases(
-                    connection, {row["case_id"] for row in rows}, self._stage.decider
-                )
+                cases = await lock_cases(connection, due, self._stage.decider)
                 work = Work(self._stage.source, known, cases)
-                fired = [
-                    row["ctid"]
-                    for row in rows
-                    if self._fire(work, Timer(row["case_id"], row["kind"], row["due"]))
-                ]
+                fired = sum(_fire(work, cases[case_id], at) for case_id, at in due.items())
                 await work.finish(self._stage.vault)
                 await work.write(connection)
-                await connection.execute(_DONE, fired)
         metrics.count_recorded(work.told)
-        metrics.TIMERS_FIRED.inc(len(fired))
+        metrics.TIMERS_FIRED.inc(fired)
         if work.told:
             self._relay.wake()
-        return len(fired)
+        return fired
 
-    def _fire(self, work: Work, timer: Timer) -> bool:
-        """Whether the timer is done with; that of a case that was set aside meanwhile is not."""
-        row = work.cases[timer.case_id]
-        if row.parked is not None:
-            return False
-        try:
-            command = self._stage.decider(timer.case_id).on_time(timer)
+
+def _fire(work: Work, row: CaseRow, at: datetime) -> bool:
+    """Whether the case could be looked at."""
+    try:
+        with work.attempt(row):
+            command = row.decider.on_time(row.case_id, at)
             if command is not None:
-                with work.attempt(row):
-                    work.act(row, command, Origin())
-        except Refused as refused:
-            # The state says the timer has nothing to do here any more; that is how timers end.
-            _log.info("timer_found_nothing", kind=timer.kind, rule=refused.rule)
-        except Exception:  # noqa: BLE001 - see below
-            # One case's fault must not keep the other timers from firing; this one stays.
-            _log.exception("timer_failed", kind=timer.kind, case=str(timer.case_id))
-            return False
-        return True
+                work.act(row, command, Origin())
+            work.touch(row)  # its due is written anew
+    except Exception:  # noqa: BLE001 - see below
+        # One case's fault must not keep the others from being looked at; its due stays.
+        _log.exception("timer_failed", case=str(row.case_id))
+        return False
+    return True
 
 
 async def give_up_waiting_once(stage: Stage) -> None:

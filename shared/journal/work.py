@@ -7,7 +7,7 @@ or command leaves nothing behind. `finish` seals and chains what was decided, `w
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from shared.decider import Command, Errand, Known, Timer
+from shared.decider import Command, Errand, Known
 from shared.events.catalogue import entry_of
 from shared.events.codec import encode
 from shared.events.envelope import Envelope, Fact, ProcedureRef, canonical, chain_hash
@@ -70,7 +70,6 @@ class Work:
         self._loads: dict[str, int] = dict(known.loads)
         self.known = replace(known, loads=self._loads)
         self._drafts: list[_Draft] = []
-        self._timers: list[Timer] = []
         self._errands: list[Errand] = []
         self._requests: list[RequestRow] = []
         self._changed: set[CaseId] = set()
@@ -79,16 +78,15 @@ class Work:
     def attempt(self, row: CaseRow) -> "_Attempt":
         """What is done to `row` in the body of this is undone when it raises."""
         before = (row.state, row.seen, row.head, row.claim, row.parked, row.waits)
-        marks = (len(self._drafts), len(self._timers), len(self._errands), len(self._requests))
+        marks = (len(self._drafts), len(self._errands), len(self._requests))
         was_changed = row.case_id in self._changed
 
         def undo() -> None:
             self._recount(row.claim, before[3])
             row.state, row.seen, row.head, row.claim, row.parked, row.waits = before
             del self._drafts[marks[0] :]
-            del self._timers[marks[1] :]
-            del self._errands[marks[2] :]
-            del self._requests[marks[3] :]
+            del self._errands[marks[1] :]
+            del self._requests[marks[2] :]
             if not was_changed:
                 self._changed.discard(row.case_id)
 
@@ -98,12 +96,11 @@ class Work:
         """Take in a fact: another service's, or one of ours that a restore brought back."""
         decider = row.decider
         state = decider.evolve(row.state, fact)
-        timers, errands = decider.timers(fact), decider.errands(fact, state)
+        errands = decider.errands(fact, state)
         # Nothing raises from here on: a fact is folded as a whole or not at all.
         row.state = state
         row.seen = applied(row.seen, fact.envelope.source, fact.envelope.event_id)
         self._note_skipped(row, fact)
-        self._timers.extend(timers)
         self._errands.extend(errands)
         self._settle(row)
 
@@ -164,7 +161,6 @@ class Work:
         """Store everything; the journal position of each event told."""
         positions = await sql.record(connection, self._journal)
         await sql.save_cases(connection, [self.cases[case_id] for case_id in self._changed])
-        await sql.save_timers(connection, self._timers)
         await sql.save_errands(connection, self._errands)
         await sql.save_requests(connection, self._requests)
         return positions
@@ -223,7 +219,6 @@ class Work:
         row.seen = applied(row.seen, self._source, envelope.event_id)
         self._note_skipped(row, fact)
         self._drafts.append(_Draft(row, envelope, event))
-        self._timers.extend(decider.timers(fact))
         self._errands.extend(decider.errands(fact, row.state))
         request = request_of(envelope)
         if request is not None:

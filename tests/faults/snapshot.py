@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import asyncpg
@@ -23,7 +22,6 @@ _STAGE: Final = {
     "cases": "SELECT * FROM {0}.cases",
     "offsets": "SELECT * FROM {0}.offsets",
     "parked": "SELECT * FROM {0}.parked",
-    "timers": "SELECT * FROM {0}.timers",
     "errands": "SELECT * FROM {0}.errands",
     "requests": "SELECT * FROM {0}.requests",
 }
@@ -67,13 +65,10 @@ async def snapshot(environment: LocalEnvironment, *, places: bool = True) -> Sna
 
 
 def differences(before: Snapshot, after: Snapshot) -> list[str]:
-    """What is not equal, in words. Timers that have fired meanwhile are gone by right."""
+    """What is not equal, in words."""
     found = []
-    moment = datetime.now(UTC)
     for name in before:
-        earlier = _not_yet_due(before[name], moment)
-        later = _not_yet_due(after[name], moment)
-        lost, new = earlier - later, later - earlier
+        lost, new = before[name] - after[name], after[name] - before[name]
         if lost or new:
             found.append(f"{name}: {lost.total()} rows lost, {new.total()} rows new")
             pairs = zip(sorted(lost, key=repr), sorted(new, key=repr), strict=False)
@@ -85,13 +80,6 @@ def differences(before: Snapshot, after: Snapshot) -> list[str]:
                 ]
                 found.append("    " + "; ".join(changed))
     return found
-
-
-def _not_yet_due(rows: Rows, moment: datetime) -> Rows:
-    """Without the timers whose instant has passed; rows of other tables have none."""
-    return Counter(
-        {row: count for row, count in rows.items() if dict(row).get("due", moment) >= moment}
-    )
 
 
 def _row(row: asyncpg.Record, hidden: set[str]) -> tuple[tuple[str, Any], ...]:

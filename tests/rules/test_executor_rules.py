@@ -277,7 +277,7 @@ def test_the_head_gives_the_case_to_another_executor(service: Service) -> None:
 def test_the_first_term_stands_after_a_reassignment() -> None:
     scenario = executor(*HOME_EDUCATION.until_executor(), REASSIGNED)
     assert scenario.case.terms.standing(scenario.case.course) == DRAFTING
-    assert DECIDER.timers(scenario.facts[-1]) == ()
+    assert DECIDER.due(scenario.case) == DRAFTING.at
 
 
 @pytest.mark.parametrize("actor", [EXECUTOR, MANAGEMENT, ELSEWHERE, "rule:x"])
@@ -354,18 +354,17 @@ def test_an_open_wish_is_answered_before_anything_by_rule() -> None:
         assert scenario.reaction() is None
 
 
-def test_a_draft_that_comes_back_has_its_first_term_and_a_timer_of_its_own() -> None:
+def test_a_draft_that_comes_back_has_its_first_term_and_is_looked_at_again() -> None:
     scenario = executor(*HOME_EDUCATION.until_executor())
-    (first,) = DECIDER.timers(scenario.facts[-1])
-    scenario.given(HOME_EDUCATION.drafted(), returned())
-    (second,) = DECIDER.timers(scenario.facts[-1])
-    assert first.due == second.due == DRAFTING.at
-    assert first != second
+    assert DECIDER.due(scenario.case) == DRAFTING.at
+    scenario.given(HOME_EDUCATION.drafted())
+    assert DECIDER.due(scenario.case) is None
+    scenario.given(returned())
+    assert DECIDER.due(scenario.case) == DRAFTING.at
+    command = MarkOverdue(CASE, "rule:deadline", Step.DRAFT, DRAFTING.at)
+    assert DECIDER.on_time(CASE, DRAFTING.at) == command
     overdue = StageOverdue(step=Step.DRAFT, due=DRAFTING, noticed_at=LATER)
-    scenario.at(LATER).when(MarkOverdue(CASE, "rule:deadline", Step.DRAFT, second.due)).then(
-        overdue
-    )
-    assert DECIDER.on_time(first) == DECIDER.on_time(second)
+    scenario.at(LATER).when(command).then(overdue)
 
 
 def test_overdue_is_said_once_for_a_term_though_the_draft_comes_back() -> None:

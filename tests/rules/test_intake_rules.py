@@ -433,10 +433,10 @@ def test_only_an_operator_erases(actor: str) -> None:
 # ---- the term ------------------------------------------------------------------------------------
 
 
-def test_a_lodged_application_sets_the_timer_of_registering() -> None:
+def test_a_lodged_application_has_its_term_to_be_registered() -> None:
     scenario = intake(HOME_EDUCATION.lodged())
-    (timer,) = DECIDER.timers(scenario.facts[-1])
-    command = DECIDER.on_time(timer)
+    assert DECIDER.due(scenario.case) == REGISTERING.at
+    command = DECIDER.on_time(CASE, REGISTERING.at)
     assert command == MarkOverdue(CASE, "rule:deadline", Step.REGISTER, REGISTERING.at)
     scenario.when(command).then(StageOverdue(step=Step.REGISTER, due=REGISTERING, noticed_at=NOW))
 

@@ -131,10 +131,10 @@ class Interleavings(RuleBasedStateMachine):
                 self.world.read(source, len(self.world.log))
                 self.world.check_rebuilds(source)
 
-    @rule(source=_sources, place=st.integers(0, 5))
-    def a_timer_goes_off(self, source: Source, place: int) -> None:
+    @rule(source=_sources)
+    def a_term_ends(self, source: Source) -> None:
         self.touched = source
-        self.world.fire(source, place)
+        self.world.fire(source)
 
     @rule(source=_sources)
     def a_stage_is_rebuilt(self, source: Source) -> None:

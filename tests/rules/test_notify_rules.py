@@ -226,8 +226,8 @@ def test_a_failed_message_has_a_reason() -> None:
 
 def test_a_signed_notification_has_its_term_to_be_issued() -> None:
     scenario = notify(*HOME_EDUCATION.until_notify())
-    (timer,) = DECIDER.timers(scenario.facts[-1])
-    command = DECIDER.on_time(timer)
+    assert DECIDER.due(scenario.case) == ISSUING.at
+    command = DECIDER.on_time(CASE, ISSUING.at)
     assert command == MarkOverdue(CASE, "rule:deadline", Step.ISSUE, ISSUING.at)
     overdue = StageOverdue(step=Step.ISSUE, due=ISSUING, noticed_at=LATER)
     scenario.at(LATER).when(command).then(overdue)

@@ -202,19 +202,22 @@ def test_a_wish_is_not_answered_before_or_after_holding() -> None:
     assert routing(*HOME_EDUCATION.until_executor(), ASKED).reaction() is None
 
 
-def test_a_registered_application_sets_the_timer_of_assigning() -> None:
+def test_a_registered_application_has_its_term_to_get_an_executor() -> None:
     scenario = routing(*HOME_EDUCATION.until_routing())
-    (timer,) = DECIDER.timers(scenario.facts[-1])
-    command = DECIDER.on_time(timer)
+    assert DECIDER.due(scenario.case) == ASSIGNING.at
+    command = DECIDER.on_time(CASE, ASSIGNING.at)
     assert command == MarkOverdue(CASE, "rule:deadline", Step.ASSIGN, ASSIGNING.at)
     overdue = StageOverdue(step=Step.ASSIGN, due=ASSIGNING, noticed_at=LATER)
     scenario.at(LATER).when(command).then(overdue)
     scenario.given(Told(overdue, source=Source.ROUTING)).when(command).then_nothing()
+    assert DECIDER.due(scenario.case) is None, "it was said"
 
 
 def test_nothing_is_overdue_once_the_executor_is_named() -> None:
     command = MarkOverdue(CASE, "rule:deadline", Step.ASSIGN, ASSIGNING.at)
-    routing(*HOME_EDUCATION.until_executor()).when(command).then_nothing()
+    scenario = routing(*HOME_EDUCATION.until_executor())
+    scenario.when(command).then_nothing()
+    assert DECIDER.due(scenario.case) is None
 
 
 def test_the_timer_of_a_shorter_term_finds_nothing_to_do() -> None:

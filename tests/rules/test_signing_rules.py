@@ -203,12 +203,13 @@ def test_an_open_wish_is_answered_before_the_seal() -> None:
 
 def test_each_draft_has_its_own_term_to_sign() -> None:
     scenario = signing(*HOME_EDUCATION.until_signing())
-    (timer,) = DECIDER.timers(scenario.facts[-1])
-    command = DECIDER.on_time(timer)
+    assert DECIDER.due(scenario.case) == SIGNING.at
+    command = DECIDER.on_time(CASE, SIGNING.at)
     assert command == MarkOverdue(CASE, "rule:deadline", Step.SIGN, SIGNING.at)
     overdue = StageOverdue(step=Step.SIGN, due=SIGNING, noticed_at=LATER)
     scenario.at(LATER).when(command).then(overdue)
     scenario.given(returned()).when(command).then_nothing()
+    assert DECIDER.due(scenario.case) is None
 
 
 def test_a_case_at_signing_claims_nothing() -> None:

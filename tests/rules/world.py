@@ -17,7 +17,7 @@ from services.notify.decider import DECIDER as NOTIFY_DECIDER
 from services.routing.decider import DECIDER as ROUTING_DECIDER
 from services.signing.decider import DECIDER as SIGNING_DECIDER
 from shared.course import Course
-from shared.decider import CaseState, Command, Decider, Known, Timer
+from shared.decider import CaseState, Command, Decider, Known
 from shared.errors import Refused
 from shared.events.catalogue import Entry, entry_of
 from shared.events.codec import decode, encode
@@ -52,7 +52,6 @@ class Stage:
     read: int = 0
     foreign: list[Fact] = field(default_factory=list)
     seen: Seen = field(default_factory=lambda: Seen({}))
-    timers: list[Timer] = field(default_factory=list)
     stored: str = ""
 
     @property
@@ -72,7 +71,6 @@ class Stage:
         envelope = fact.envelope
         self.stored = self.decider.evolve(self.case, fact).written()
         self.seen = applied(self.seen, envelope.source, envelope.event_id)
-        self.timers.extend(self.decider.timers(fact))
 
     def rebuilt(self, facts: list[Fact]) -> str:
         """The state that these facts give, from nothing."""
@@ -136,13 +134,17 @@ class World:
         for fact in self.log[max(0, stage.read - back) : stage.read]:
             self._take(stage, fact)
 
-    def fire(self, source: Source, place: int) -> None:
-        """One of the stage's timers goes off; the shell never asks whether it still matters."""
+    def fire(self, source: Source) -> None:
+        """The stage looks at a case that is due: it says so, and is not due any more."""
         stage = self.stages[source]
-        if stage.timers:
-            command = stage.decider.on_time(stage.timers[place % len(stage.timers)])
+        due = stage.decider.due(stage.case)
+        if due is not None:
+            command = stage.decider.on_time(CASE, due)
             assert command is not None
-            self.wish(source, command)
+            told = len(stage.journal)
+            assert self.wish(source, command)
+            assert len(stage.journal) > told
+            assert stage.decider.due(stage.case) != due
 
     def rebuild(self, source: Source) -> None:
         """The stage loses its tables and gets them back from the log, then looks at the case."""

@@ -381,7 +381,7 @@ async def traces(system: LocalSystem) -> dict[str, object]:
             tables = await connection.fetch(
                 "SELECT schemaname, tablename FROM pg_tables"
                 " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-                " AND tablename NOT IN ('offsets', 'timers')"
+                " AND tablename <> 'offsets'"
             )
             for row in tables:
                 name = f'"{row["schemaname"]}"."{row["tablename"]}"'

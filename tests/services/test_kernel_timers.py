@@ -2,8 +2,13 @@
 
 import asyncio
 
+import pytest
+
 from services.routing.commands import AssignExecutor
+from shared.decider import Command
 from shared.identifiers import Source, Step
+from shared.journal.rows import CaseRow
+from shared.journal.work import Origin, Work
 from tests.facts import CaseFacts, Written
 from tests.running import Running
 from tests.stages import Site, staff
@@ -20,7 +25,7 @@ def registered(*, by_rule: tuple[Step, ...] = ()) -> CaseFacts:
 
 
 async def timers(stage: Running) -> int:
-    count: int = await stage.pool.fetchval("SELECT count(*) FROM timers")
+    count: int = await stage.pool.fetchval("SELECT count(due) FROM cases")
     return count
 
 
@@ -42,7 +47,8 @@ async def test_a_case_that_moved_on_has_nothing_overdue(site: Site, routing: Run
     case = registered(by_rule=(Step.ASSIGN,))
     await site.tell(case.written)
     await routing.read()
-    assert await routing.timers.fire_due() == 1
+    assert await timers(routing) == 0
+    assert await routing.timers.fire_due() == 0
     assert await routing.events(case.case_id) == ["executor-assigned"]
 
 
@@ -92,14 +98,23 @@ async def test_many_timers_fire_in_turns(site: Site, routing: Running) -> None:
     assert [await routing.timers.fire_due() for _ in range(3)] == [200, 30, 0]
 
 
-async def test_a_timer_that_fails_keeps_no_other_from_firing(site: Site, routing: Running) -> None:
+async def test_a_timer_that_fails_keeps_no_other_from_firing(
+    site: Site, routing: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken, sound = registered(), registered()
     await site.tell([*broken.written, *sound.written])
     await routing.read()
-    await routing.pool.execute(
-        "UPDATE timers SET kind = 'nonsense.1' WHERE case_id = $1", broken.case_id
-    )
+    act = Work.act
+
+    def fails_for_one(work: Work, row: CaseRow, command: Command, origin: Origin) -> int:
+        told = act(work, row, command, origin)
+        if row.case_id == broken.case_id:
+            raise RuntimeError("a rule with a fault")
+        return told
+
+    monkeypatch.setattr(Work, "act", fails_for_one)
     assert await routing.timers.fire_due() == 1
+    assert await routing.events(broken.case_id) == []
     assert await routing.events(sound.case_id) == [OVERDUE]
     assert await timers(routing) == 1
 

@@ -26,7 +26,7 @@ async def plan(connection: Connection, statement: str, given: object) -> str:
     [
         (JOURNAL, relay._NEXT, 1_000, ("journal", "outbox")),
         (JOURNAL, rows._LOCK, [uuid4() for _ in range(500)], ("cases",)),
-        (JOURNAL, timers._DUE, 200, ("timers", "cases")),
+        (JOURNAL, timers._DUE, 200, ("cases",)),
         (READ_SIDE, names._UNREAD, 500, ("names", "status", "timeline")),
     ],
     ids=["relay", "cases", "timers", "names"],

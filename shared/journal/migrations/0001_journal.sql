@@ -53,13 +53,15 @@ CREATE TABLE cases (
     head        text        NOT NULL,         -- hash of this stage's last event of the case
     claim       text,                         -- what the open case takes up for others
     parked      text,                         -- why the case is set aside; NULL: it flows
-    waits       boolean     NOT NULL DEFAULT false
+    waits       boolean     NOT NULL DEFAULT false,
+    due         timestamptz                   -- when the case is looked at again; NULL: it need not be
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.1, autovacuum_analyze_scale_factor = 1);
 ALTER TABLE cases
     ALTER seen SET STATISTICS 0, ALTER state SET STATISTICS 0, ALTER head SET STATISTICS 0;
 CREATE INDEX cases_by_claim ON cases (claim) WHERE claim IS NOT NULL;
 CREATE INDEX cases_parked ON cases (case_id) WHERE parked IS NOT NULL;
 CREATE INDEX cases_waiting ON cases (case_id) WHERE waits;
+CREATE INDEX cases_by_due ON cases (due) WHERE due IS NOT NULL AND parked IS NULL;
 
 -- How far the log was read. `last_*` is the record before `next`, to know the log again by.
 CREATE TABLE offsets (
@@ -85,13 +87,6 @@ CREATE TABLE parked (
     PRIMARY KEY (topic, partition, "offset")
 );
 CREATE INDEX parked_by_case ON parked (case_id);
-
-CREATE TABLE timers (
-    case_id    uuid        NOT NULL,
-    kind       text        NOT NULL,
-    due        timestamptz NOT NULL,
-    PRIMARY KEY (due, case_id, kind)          -- in the order in which they are looked at
-) WITH (autovacuum_analyze_scale_factor = 1);
 
 CREATE TABLE errands (
     event_id     uuid        NOT NULL,        -- the receiver's idempotency key
