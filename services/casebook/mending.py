@@ -38,7 +38,8 @@ ON CONFLICT (position) DO UPDATE SET partition = excluded.partition, "offset" = 
 _START_ANEW: Final = """
 UPDATE {0}.offsets SET next = 0, last_event_id = NULL;
 DELETE FROM {0}.parked;
-UPDATE {0}.cases SET parked = NULL, waits = false WHERE parked IS NOT NULL OR waits
+UPDATE {0}.cases SET parked = NULL, waits = false, version = version + 1
+WHERE parked IS NOT NULL OR waits
 """
 _READ_SIDES: Final = "SELECT nspname FROM pg_namespace WHERE nspname ~ '^casebook(_|$)'"
 

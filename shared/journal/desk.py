@@ -151,6 +151,7 @@ class Desk:
             except asyncpg.UniqueViolationError:
                 raise Conflict("the place in the journal was taken") from None
             await _find_places(connection, [outcomes[place] for place in fresh])
+        self._stage.kept.put(cases.values())
         metrics.count_recorded(work.told)
         return outcomes
 
@@ -273,7 +274,7 @@ def _check_open(row: CaseRow, wish: Wish) -> None:
             expected="a case that flows",
             found=f"set aside: {row.parked}",
         )
-    if not row.stored and not wish.opens:
+    if not row.version and not wish.opens:
         raise Refused(
             "a command needs its case",
             expected="a case that this service has read of",

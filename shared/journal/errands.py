@@ -118,6 +118,7 @@ class Errands:
                     _log.info("errand_outcome_not_needed", kind=errand.kind, rule=refused.rule)
                 await work.finish(self._stage.vault)
                 await work.write(connection)
+        self._stage.kept.put(cases.values())
         metrics.count_recorded(work.told)
         metrics.ERRANDS.labels(errand.kind, "done").inc()
         self._relay.wake()

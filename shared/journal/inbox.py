@@ -2,7 +2,8 @@
 
 Whatever a record is, the batch goes on: a duplicate is skipped, a gap waits, a fault sets its
 case aside. The offsets move in the same transaction as the effects, under lock, so a consumer
-that was replaced without knowing it finds nothing left to do.
+that was replaced without knowing it finds nothing left to do. Cases are not locked while they are
+worked on: when somebody else wrote to one, the batch is done again with all of them under lock.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,12 +13,13 @@ import asyncpg
 import structlog
 from aiokafka import ConsumerRecord
 
-from shared.errors import Refused
+from shared.errors import Conflict, Refused, Unavailable
 from shared.events.envelope import Fact
+from shared.identifiers import CaseId
 from shared.journal.batch import Batch, still_waits, verdict_of
 from shared.journal.parked import ParkedRow, delete_parked, load_parked, save_parked
 from shared.journal.relay import Relay
-from shared.journal.rows import CaseRow, lock_cases
+from shared.journal.rows import CaseRow, lock_cases, read_cases
 from shared.journal.surroundings import Stage
 from shared.journal.work import Origin, Work
 from shared.messaging.reading import Verdict, is_skipped
@@ -79,7 +81,7 @@ class Inbox:
     async def _take(self, records: Sequence[Incoming]) -> int:
         try:
             with reachable("the journal"):
-                return await self._transaction(records)
+                return await self._transactions(records)
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as fault:
             # One record of these makes the whole transaction impossible: find it by halving.
             if len(records) > 1:
@@ -89,9 +91,24 @@ class Inbox:
             _log.warning("record_refused_by_database", fault=type(fault).__name__)
             blamed = f"the database refused it: {type(fault).__name__}"
             with reachable("the journal"):
-                return await self._transaction(records, blamed)
+                return await self._transactions(records, blamed)
 
-    async def _transaction(self, records: Sequence[Incoming], blamed: str | None = None) -> int:
+    async def _transactions(self, records: Sequence[Incoming], blamed: str | None = None) -> int:
+        """One, and others where somebody else wrote to a case meanwhile."""
+        for locked in (False, True, True):
+            try:
+                return await self._transaction(records, blamed, locked=locked)
+            except Conflict:
+                metrics.BATCHES_AGAIN.inc()
+            except LogIsAhead:
+                if locked:
+                    raise
+                metrics.BATCHES_AGAIN.inc()  # another replica told it, most likely
+        raise Unavailable("others keep writing to the cases of a batch")
+
+    async def _transaction(
+        self, records: Sequence[Incoming], blamed: str | None, *, locked: bool
+    ) -> int:
         async with self._stage.pool.acquire() as connection, connection.transaction():
             fresh = await self._unread(connection, records)
             if not fresh:
@@ -100,7 +117,7 @@ class Inbox:
             # What this process sent itself says nothing new; only the offsets move over it.
             news = [record for record in fresh if not self._is_from_here(record)]
             case_ids = {record.case_id for record in news} - {NOBODY}
-            cases = await lock_cases(connection, case_ids, self._stage.decider)
+            cases = await self._cases(connection, case_ids, locked=locked)
             waiting = await load_parked(
                 connection, [row.case_id for row in cases.values() if row.waits]
             )
@@ -115,11 +132,21 @@ class Inbox:
             await delete_parked(connection, batch.resolved)
             await save_parked(connection, batch.set_aside)
             await self._move(connection, fresh)
+        self._stage.kept.put(cases.values())
         metrics.count_recorded(work.told)
         metrics.count_read(batch.verdicts)
         if work.told:
             self._relay.wake()
         return batch.faults
+
+    async def _cases(
+        self, connection: Connection, case_ids: set[CaseId], *, locked: bool
+    ) -> dict[CaseId, CaseRow]:
+        if locked:
+            return await lock_cases(connection, case_ids, self._stage.decider)
+        cases = self._stage.kept.take(case_ids)
+        others = await read_cases(connection, case_ids - cases.keys(), self._stage.decider)
+        return cases | others
 
     def _is_from_here(self, record: Incoming) -> bool:
         claimed = record.claimed_id
@@ -238,9 +265,9 @@ class Inbox:
         if row is None or row.parked is None:
             batch.faults += 1
             metrics.PARKED.labels(kind_of(reason)).inc()
-        if row is not None and row.parked is None:
-            row.parked = reason
-            batch.work.touch(row)
+        if row is not None:
+            row.parked = row.parked or reason
+            batch.work.touch(row)  # always: an operator may be making the case flow again
 
     def _pass_over(self, batch: Batch, row: CaseRow) -> None:
         """An operator decided to go on without it; others may have waited for its place."""

@@ -30,7 +30,7 @@ WITH late AS (
         WHERE waits AND parked_at < now() - make_interval(secs => $1))
     ORDER BY case_id LIMIT 500 FOR UPDATE SKIP LOCKED
 )
-UPDATE cases SET parked = $2 FROM late WHERE cases.case_id = late.case_id
+UPDATE cases SET parked = $2, version = version + 1 FROM late WHERE cases.case_id = late.case_id
 """
 
 GAP_WAIT_S: Final = 60.0

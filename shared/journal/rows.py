@@ -12,6 +12,7 @@ from typing import Any, Final, NewType
 from uuid import UUID
 
 from shared.decider import Decider, Errand
+from shared.errors import Conflict
 from shared.events.envelope import GENESIS
 from shared.identifiers import CaseId, Source
 from shared.messaging.reading import last_sequence, read_seen, written_seen
@@ -27,7 +28,7 @@ DeciderOf = Callable[[CaseId], AnyDecider]
 
 @dataclass(slots=True)
 class CaseRow:
-    """One case under lock. Changed in memory by a `Work`, written back once."""
+    """One case of a transaction. Changed in memory by a `Work`, written back once."""
 
     case_id: CaseId
     decider: AnyDecider
@@ -38,8 +39,8 @@ class CaseRow:
     claim: str | None = None
     parked: str | None = None
     waits: bool = False
-    stored: bool = False
-    """The row exists in the table."""
+    version: int = 0
+    """Which writing of the row this is; 0 where there is none yet."""
 
     def sequence(self, source: Source) -> int:
         """The last sequence of `source` that this stage has applied."""
@@ -70,10 +71,11 @@ class RequestRow:
     sequence: int
 
 
-_LOCK: Final = """
-SELECT case_id, seen, state, head, claim, parked, waits FROM cases
-WHERE case_id = ANY($1::uuid[]) ORDER BY case_id FOR UPDATE
+_READ: Final = """
+SELECT case_id, seen, state, head, claim, parked, waits, version FROM cases
+WHERE case_id = ANY($1::uuid[])
 """
+_LOCK: Final = f"{_READ} ORDER BY case_id FOR UPDATE"
 _RECORD: Final = """
 WITH told AS (
     INSERT INTO journal
@@ -91,12 +93,13 @@ WITH told AS (
 SELECT position, case_id, sequence FROM told
 """
 _SAVE: Final = """
-INSERT INTO cases (case_id, seen, state, head, claim, parked, waits, due)
+INSERT INTO cases (case_id, seen, state, head, claim, parked, waits, due, version)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
-                     $7::bool[], $8::timestamptz[])
+                     $7::bool[], $8::timestamptz[], $9::int[])
 ON CONFLICT (case_id) DO UPDATE SET seen = excluded.seen, state = excluded.state,
     head = excluded.head, claim = excluded.claim, parked = excluded.parked,
-    waits = excluded.waits, due = excluded.due
+    waits = excluded.waits, due = excluded.due, version = excluded.version
+WHERE cases.version = excluded.version - 1
 """
 _ERRANDS: Final = """
 INSERT INTO errands (event_id, kind, case_id, next_at)
@@ -122,9 +125,24 @@ async def lock_cases(
     connection: Connection, case_ids: Iterable[CaseId], decider_of: DeciderOf
 ) -> dict[CaseId, CaseRow]:
     """The rows of these cases under lock, taken in key order; a blank row where there is none."""
+    return await _cases(connection, _LOCK, case_ids, decider_of)
+
+
+async def read_cases(
+    connection: Connection, case_ids: Iterable[CaseId], decider_of: DeciderOf
+) -> dict[CaseId, CaseRow]:
+    """The same without lock: whoever writes them back may find that somebody else did before."""
+    return await _cases(connection, _READ, case_ids, decider_of)
+
+
+async def _cases(
+    connection: Connection, query: str, case_ids: Iterable[CaseId], decider_of: DeciderOf
+) -> dict[CaseId, CaseRow]:
     wanted = {case_id: case_id for case_id in case_ids}  # our own ids: found without comparing
     rows: dict[CaseId, CaseRow] = {}
-    for row in await connection.fetch(_LOCK, sorted(wanted, key=_IN_ORDER)):
+    if not wanted:
+        return rows
+    for row in await connection.fetch(query, sorted(wanted, key=_IN_ORDER)):
         case_id = wanted[row["case_id"]]
         decider = decider_of(case_id)
         rows[case_id] = CaseRow(
@@ -136,7 +154,7 @@ async def lock_cases(
             claim=row["claim"],
             parked=row["parked"],
             waits=row["waits"],
-            stored=True,
+            version=row["version"],
         )
     for case_id in wanted:
         if case_id not in rows:
@@ -169,11 +187,16 @@ async def record(
 
 
 async def save_cases(connection: Connection, rows: Sequence[CaseRow]) -> None:
-    """Write the cases back, in key order."""
+    """Write the cases back, in key order, each over the version that it was read as.
+
+    Raises Conflict when somebody else wrote one of them meanwhile; then nothing may be committed.
+    """
     if not rows:
         return
     ordered = sorted(rows, key=attrgetter("case_id.int"))
-    await connection.execute(
+    for row in ordered:
+        row.version += 1
+    done = await connection.execute(
         _SAVE,
         [row.case_id for row in ordered],
         [written_seen(row.seen) for row in ordered],
@@ -183,7 +206,10 @@ async def save_cases(connection: Connection, rows: Sequence[CaseRow]) -> None:
         [row.parked for row in ordered],
         [row.waits for row in ordered],
         [row.decider.due(row.state) for row in ordered],
+        [row.version for row in ordered],
     )
+    if int(done.rpartition(" ")[2]) != len(ordered):
+        raise Conflict("somebody else wrote to a case of this batch")
 
 
 async def save_errands(connection: Connection, errands: Sequence[Errand]) -> None:

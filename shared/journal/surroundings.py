@@ -11,6 +11,7 @@ from shared.directory import DepartmentCase, Directory, evolve_department
 from shared.events.event import Event
 from shared.holding import ResolveParked, resolve_parked
 from shared.identifiers import DEPARTMENT, CaseId, Source
+from shared.journal.kept import Kept
 from shared.journal.rows import AnyDecider
 from shared.postgres.pool import Connection, Pool
 from shared.privacy.keys import Vault
@@ -36,6 +37,7 @@ class Stage:
     calendar: WorkingCalendar
     department: AnyDecider
     weighs_loads: bool = False
+    kept: Kept = field(default_factory=Kept)
     _directory: tuple[str, Directory] = field(default=("", Directory()))
 
     @property

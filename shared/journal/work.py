@@ -158,9 +158,14 @@ class Work:
             self._journal.append(self._journal_row(draft))
 
     async def write(self, connection: Connection) -> dict[tuple[CaseId, int], Position]:
-        """Store everything; the journal position of each event told."""
-        positions = await sql.record(connection, self._journal)
+        """Store everything; the journal position of each event told.
+
+        Raises Conflict when somebody else wrote to one of the cases meanwhile.
+        """
+        # First, and in key order: who waits for another's case has written nothing that a third
+        # could wait for.
         await sql.save_cases(connection, [self.cases[case_id] for case_id in self._changed])
+        positions = await sql.record(connection, self._journal)
         await sql.save_errands(connection, self._errands)
         await sql.save_requests(connection, self._requests)
         return positions

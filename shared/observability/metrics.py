@@ -37,6 +37,9 @@ COMMANDS: Final = Counter(
 PUBLISH_SECONDS: Final = Histogram(
     "qyzmet_publish_seconds", "One round of sends, until all are acknowledged.", buckets=_SECONDS
 )
+BATCHES_AGAIN: Final = Counter(
+    "qyzmet_batches_again", "Batches read again: somebody else wrote to a case of theirs meanwhile."
+)
 READ_LAG: Final = Histogram(
     "qyzmet_read_lag_seconds",
     "From a record's log time to the commit of its effects; the oldest record of each batch.",

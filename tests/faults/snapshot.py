@@ -36,7 +36,15 @@ _CASEBOOK: Final = (
     "absences",
     "acting",
 )
-_TIMES: Final = {"position", "parked_at", "next_at", "last_logged_at", "logged_at", "seen_at"}
+_TIMES: Final = {
+    "position",
+    "version",
+    "parked_at",
+    "next_at",
+    "last_logged_at",
+    "logged_at",
+    "seen_at",
+}
 _PLACES: Final = {
     "partition", "offset", "effective", "parked_since", "next", "last_event_id", "last_case",
     "last_source",

@@ -54,7 +54,8 @@ CREATE TABLE cases (
     claim       text,                         -- what the open case takes up for others
     parked      text,                         -- why the case is set aside; NULL: it flows
     waits       boolean     NOT NULL DEFAULT false,
-    due         timestamptz                   -- when the case is looked at again; NULL: it need not be
+    due         timestamptz,                  -- when the case is looked at again; NULL: it need not be
+    version     integer     NOT NULL          -- how often it was written: nobody writes over another
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.1, autovacuum_analyze_scale_factor = 1);
 ALTER TABLE cases
     ALTER seen SET STATISTICS 0, ALTER state SET STATISTICS 0, ALTER head SET STATISTICS 0;
