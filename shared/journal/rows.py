@@ -11,6 +11,8 @@ from operator import attrgetter
 from typing import Any, Final, NewType
 from uuid import UUID
 
+import asyncpg
+
 from shared.decider import Decider, Errand
 from shared.errors import Conflict
 from shared.events.envelope import GENESIS
@@ -92,14 +94,19 @@ WITH told AS (
 )
 SELECT position, case_id, sequence FROM told
 """
-_SAVE: Final = """
+_ADD: Final = """
 INSERT INTO cases (case_id, seen, state, head, claim, parked, waits, due, version)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
                      $7::bool[], $8::timestamptz[], $9::int[])
-ON CONFLICT (case_id) DO UPDATE SET seen = excluded.seen, state = excluded.state,
-    head = excluded.head, claim = excluded.claim, parked = excluded.parked,
-    waits = excluded.waits, due = excluded.due, version = excluded.version
-WHERE cases.version = excluded.version - 1
+"""
+# An upsert would lock each row first, which is one more record of Postgres's log.
+_SAVE: Final = """
+UPDATE cases SET seen = fresh.seen, state = fresh.state, head = fresh.head, claim = fresh.claim,
+    parked = fresh.parked, waits = fresh.waits, due = fresh.due, version = fresh.version
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bool[],
+            $8::timestamptz[], $9::int[])
+     AS fresh (case_id, seen, state, head, claim, parked, waits, due, version)
+WHERE cases.case_id = fresh.case_id AND cases.version = fresh.version - 1
 """
 _ERRANDS: Final = """
 INSERT INTO errands (event_id, kind, case_id, next_at)
@@ -191,25 +198,35 @@ async def save_cases(connection: Connection, rows: Sequence[CaseRow]) -> None:
 
     Raises Conflict when somebody else wrote one of them meanwhile; then nothing may be committed.
     """
-    if not rows:
-        return
     ordered = sorted(rows, key=attrgetter("case_id.int"))
-    for row in ordered:
-        row.version += 1
-    done = await connection.execute(
-        _SAVE,
-        [row.case_id for row in ordered],
-        [written_seen(row.seen) for row in ordered],
-        [row.state.written() for row in ordered],
-        [row.head for row in ordered],
-        [row.claim for row in ordered],
-        [row.parked for row in ordered],
-        [row.waits for row in ordered],
-        [row.decider.due(row.state) for row in ordered],
-        [row.version for row in ordered],
+    for statement, some in (
+        (_ADD, [row for row in ordered if not row.version]),
+        (_SAVE, [row for row in ordered if row.version]),
+    ):
+        if not some:
+            continue
+        for row in some:
+            row.version += 1
+        try:
+            done = await connection.execute(statement, *_columns(some))
+        except asyncpg.UniqueViolationError:
+            raise Conflict("somebody else added a case of this batch") from None
+        if int(done.rpartition(" ")[2]) != len(some):
+            raise Conflict("somebody else wrote to a case of this batch")
+
+
+def _columns(rows: Sequence[CaseRow]) -> tuple[list[Any], ...]:
+    return (
+        [row.case_id for row in rows],
+        [written_seen(row.seen) for row in rows],
+        [row.state.written() for row in rows],
+        [row.head for row in rows],
+        [row.claim for row in rows],
+        [row.parked for row in rows],
+        [row.waits for row in rows],
+        [row.decider.due(row.state) for row in rows],
+        [row.version for row in rows],
     )
-    if int(done.rpartition(" ")[2]) != len(ordered):
-        raise Conflict("somebody else wrote to a case of this batch")
 
 
 async def save_errands(connection: Connection, errands: Sequence[Errand]) -> None:
