@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from aiokafka import ConsumerRecord
 
-from shared.errors import Unavailable
+from shared.errors import Conflict, Unavailable
 from shared.events.envelope import Fact, from_headers
 from shared.journal.rows import lock_cases, lock_class
 from shared.journal.surroundings import Stage
@@ -135,11 +135,14 @@ async def _take_own(stage: Stage, records: Sequence[ConsumerRecord]) -> int:
     own = [(record, record.fact) for record in read if record.fact is not None]
     if not own:
         return 0
-    with reachable("the journal"):
-        async with stage.pool.acquire() as connection, connection.transaction():
-            # Another replica may be restoring the same, and blank rows cannot be locked.
-            await connection.execute(_ONE_AT_A_TIME, lock_class("restore"), _schema_of(stage))
-            return await _restore(connection, stage, own)
+    try:
+        with reachable("the journal"):
+            async with stage.pool.acquire() as connection, connection.transaction():
+                # Another replica may be restoring the same, and blank rows cannot be locked.
+                await connection.execute(_ONE_AT_A_TIME, lock_class("restore"), _schema_of(stage))
+                return await _restore(connection, stage, own)
+    except Conflict:
+        raise Unavailable("another replica works on cases that are being restored") from None
 
 
 async def _refuse_newer(stage: Stage, own: Sequence[Incoming]) -> None:
