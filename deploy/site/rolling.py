@@ -9,10 +9,12 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 HEALTHY_WITHIN_S = 180.0
 LOOK_EVERY_S = 1.0
+LAST_LINES = 20
 
 
 def roll(compose: Sequence[str], service: str) -> None:
@@ -54,16 +56,41 @@ def containers(compose: Sequence[str], service: str, *more: str) -> list[str]:
 
 
 def wait_healthy(names: Sequence[str]) -> None:
-    """Raises TimeoutError: then the old one still works, and nothing was lost."""
+    """Raises TimeoutError, which says why: then the old one still works, and nothing was lost."""
     deadline = time.monotonic() + HEALTHY_WITHIN_S
     while True:
         shown = json.loads(must(["docker", "inspect", *names]))
-        states = [each["State"]["Health"]["Status"] for each in shown]
-        if all(state == "healthy" for state in states):
+        waited_for = [each for each in shown if each["State"]["Health"]["Status"] != "healthy"]
+        if not waited_for:
             return
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not healthy within {HEALTHY_WITHIN_S:g} s: {', '.join(names)}")
+            reports = "\n".join(map(report, waited_for))
+            raise TimeoutError(f"not healthy within {HEALTHY_WITHIN_S:g} s:\n{reports}")
         time.sleep(LOOK_EVERY_S)
+
+
+def report(shown: Mapping[str, Any]) -> str:
+    """What there is to say of a container that is not healthy: its state, what its last health
+    checks said, and its own last words. Logs hold no secrets and no personal data."""
+    state, health = shown["State"], shown["State"]["Health"]
+    checks = [
+        f"{check['Start']} to {check['End']}: {check['ExitCode']} {check['Output'].strip()}"
+        for check in health["Log"] or ()
+    ]
+    told = ["docker", "logs", "--tail", str(LAST_LINES), shown["Id"]]
+    # Services write their log to stderr.
+    logged = subprocess.run(
+        told, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    how = f"{state['Status']}, {health['Status']}, started {shown['RestartCount'] + 1} times"
+    return "\n".join(
+        [
+            f"{shown['Name'].lstrip('/')}: {how}, last at {state['StartedAt']}; health checks:",
+            *(checks or ["none has ended"]),
+            "log:",
+            logged.stdout.rstrip(),
+        ]
+    )
 
 
 def must(command: Sequence[str]) -> str:
