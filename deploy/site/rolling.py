@@ -18,11 +18,13 @@ LAST_LINES = 20
 
 
 def roll(compose: Sequence[str], service: str) -> None:
-    """Replace every process of a service, one at a time."""
+    """Replace every process of a service, one at a time. Raises TimeoutError: the new one did not
+    become healthy and is gone again, the old one works, and nothing was lost."""
     running = containers(compose, service)
     for old in running:
         known = set(containers(compose, service, "--all"))
-        count = len(running) + 1
+        # Those that stand still are counted too when it is told how many there are to be.
+        count = len(known) + 1
         told = ["up", "--no-start", "--no-deps", "--no-recreate", "--scale", f"{service}={count}"]
         must([*compose, *told, service])
         (fresh,) = set(containers(compose, service, "--all")) - known
@@ -36,12 +38,21 @@ def roll(compose: Sequence[str], service: str) -> None:
         for name in wanted - there - edges:
             must(["docker", "network", "connect", "--alias", service, name, fresh])
         must(["docker", "start", fresh])
-        wait_healthy([fresh])
+        try:
+            wait_healthy([fresh])
+        except TimeoutError:
+            retire(fresh)
+            raise
         for name in edges:
             must(["docker", "network", "connect", "--alias", service, name, fresh])
-        must(["docker", "stop", "--time", "40", old])
-        must(["docker", "rm", "--volumes", old])
+        retire(old)
     sys.stdout.write(f"{service}: {len(running)} replaced\n")
+
+
+def retire(container: str) -> None:
+    """Let it end what it is doing, and remove it."""
+    must(["docker", "stop", "--time", "40", container])
+    must(["docker", "rm", "--volumes", container])
 
 
 def networks(container: str) -> set[str]:
@@ -56,7 +67,7 @@ def containers(compose: Sequence[str], service: str, *more: str) -> list[str]:
 
 
 def wait_healthy(names: Sequence[str]) -> None:
-    """Raises TimeoutError, which says why: then the old one still works, and nothing was lost."""
+    """Raises TimeoutError, which says why."""
     deadline = time.monotonic() + HEALTHY_WITHIN_S
     while True:
         shown = json.loads(must(["docker", "inspect", *names]))
@@ -101,5 +112,8 @@ def must(command: Sequence[str]) -> str:
 
 if __name__ == "__main__":
     at = sys.argv.index("--")
-    for name in sys.argv[1:at]:
-        roll(sys.argv[at + 1 :], name)
+    try:
+        for name in sys.argv[1:at]:
+            roll(sys.argv[at + 1 :], name)
+    except TimeoutError as fault:
+        sys.exit(str(fault))
