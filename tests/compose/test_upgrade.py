@@ -23,10 +23,7 @@ FIRST, SECOND = (f"qyzmet.routing.executor-assigned.v{number}" for number in (1,
 TELLER_LAST = ("casebook", "notify", "signing", "executor", "intake", "routing")
 """All read what all tell. Who tells the new event is replaced last, and back first."""
 CHANGES: Mapping[str, Sequence[tuple[str, str]]] = {
-    "shared/journal/service.py": [(f'VERSION: Final = "{PRESENT}"', f'VERSION: Final = "{NEXT}"')],
-    "services/casebook/wiring.py": [
-        (f'VERSION: Final = "{PRESENT}"', f'VERSION: Final = "{NEXT}"')
-    ],
+    "shared/version.py": [(f'"{PRESENT}"', f'"{NEXT}"')],
     "shared/events/routing.py": [
         ("    assigned_at: Instant\n", "    assigned_at: Instant\n    basis: Clause\n"),
         ("import OfficeId,", "import Clause, OfficeId,"),
