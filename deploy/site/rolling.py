@@ -15,6 +15,7 @@ from typing import Any
 HEALTHY_WITHIN_S = 180.0
 LOOK_EVERY_S = 1.0
 LAST_LINES = 20
+ONE_OFF = "com.docker.compose.oneoff"
 
 
 def roll(compose: Sequence[str], service: str) -> None:
@@ -22,12 +23,12 @@ def roll(compose: Sequence[str], service: str) -> None:
     become healthy and is gone again, the old one works, and nothing was lost."""
     running = containers(compose, service)
     for old in running:
-        known = set(containers(compose, service, "--all"))
+        known = set(containers(compose, service, even_still=True))
         # Those that stand still are counted too when it is told how many there are to be.
         count = len(known) + 1
         told = ["up", "--no-start", "--no-deps", "--no-recreate", "--scale", f"{service}={count}"]
         must([*compose, *told, service])
-        (fresh,) = set(containers(compose, service, "--all")) - known
+        (fresh,) = set(containers(compose, service, even_still=True)) - known
         # Its name leads to every container that runs, ready or not: the edge must not find it until
         # it is, so it starts on all networks but that one.
         wanted, there = networks(old), networks(fresh)
@@ -61,9 +62,18 @@ def networks(container: str) -> set[str]:
     return set(shown["NetworkSettings"]["Networks"])
 
 
-def containers(compose: Sequence[str], service: str, *more: str) -> list[str]:
-    """Those of a service: that run, or (`--all`) that there are."""
-    return must([*compose, "ps", "--quiet", *more, service]).split()
+def containers(compose: Sequence[str], service: str, *, even_still: bool = False) -> list[str]:
+    """Those of a service that run, or (`even_still`) all that there are; no single commands.
+
+    Which of them `ps` lists by itself the two spellings of the compose program do not agree on.
+    """
+    there = must([*compose, "ps", "--all", "--quiet", service]).split()
+    shown = json.loads(must(["docker", "inspect", *there])) if there else []
+    return [
+        each["Id"]
+        for each in shown
+        if each["Config"]["Labels"][ONE_OFF] == "False" and (even_still or each["State"]["Running"])
+    ]
 
 
 def wait_healthy(names: Sequence[str]) -> None:
