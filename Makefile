@@ -168,8 +168,8 @@ test-faults: $(READY) ## the long tests in full size: kills, freezes, cuts, rest
 	@QYZMET_FAULTS=full $(BIN)/python -m pytest -m fault
 
 .PHONY: test-compose
-test-compose: $(READY) ## the system in containers: needs root and Docker; QYZMET_FAULTS=full: all of it
-	@$(BIN)/python -m deploy.images.engine $(BIN)/python -m pytest -m compose tests/compose
+test-compose: $(READY) ## the system in containers: needs root and Docker (QYZMET_FAULTS=full, ENGINE=--if-any)
+	@$(BIN)/python -m deploy.images.engine $(ENGINE) $(BIN)/python -m pytest -m compose tests/compose
 
 .PHONY: bench
 bench: $(READY) ## measure under load, beside relays that do nothing else (BENCH="--cases 5000")

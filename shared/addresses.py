@@ -4,13 +4,18 @@ No secret stands in one: an address names the file that the password is in, so t
 environment nor a list of processes shows it. `?password_file=` is ours and the same for both.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 PASSWORD_FILE: Final = "password_file"  # noqa: S105 - the name of a parameter
 _SECURE: Final = "sasl-ssl"
+
+_Password = TypeVar("_Password", str, str | None)
+_Entered = TypeVar("_Entered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +85,17 @@ def read_passwords(file: Path) -> list[str]:
     changed nobody knows which of the two a store takes already. Raises OSError."""
     lines = file.read_text(encoding="utf-8").rstrip("\r\n").split("\n")
     return [line.rstrip("\r") for line in lines]
+
+
+async def let_in(
+    passwords: Sequence[_Password],
+    enter: Callable[[_Password], Awaitable[_Entered]],
+    refused: type[Exception],
+) -> _Entered:
+    """What comes of `enter` with the first of these passwords that is not refused. Raises what the
+    last one raises."""
+    *firsts, last = passwords
+    for password in firsts:
+        with suppress(refused):
+            return await enter(password)
+    return await enter(last)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from deploy.contracts import asyncapi, events, openapi
 from deploy.contracts.compatibility import broken_events, broken_routes
-from shared.journal.service import VERSION
+from shared.version import VERSION
 
 ROOT: Final = Path(__file__).parents[2]
 PUBLISHED: Final = ROOT / "docs" / "contracts"

@@ -1,8 +1,8 @@
-"""Runs a command with a Docker engine: `python -m deploy.images.engine COMMAND...`.
+"""Runs a command with a Docker engine: `python -m deploy.images.engine [--if-any] COMMAND...`.
 
 One that answers is used. Where none does, root starts one for the time of the command, in a folder
-of its own. Where none can be started this says so, loudly, and ends with 75: nothing was tried, and
-nobody is to think that it was.
+of its own. Where none can be started this says so, loudly: nothing was tried, and nobody is to
+think that it was. That is a failure, but for who asked for it only if there is any.
 """
 
 import os
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-NOT_TRIED = 75
+IF_ANY = "--if-any"
 ELSEWHERE = ":/usr/sbin:/sbin"
 """Where programs for root lie, which need not be on root's path."""
 START_WITHIN_S = 30.0
@@ -89,14 +89,15 @@ def _wait(running: "subprocess.Popen[bytes]", variables: dict[str, str], folder:
 
 
 def main() -> int:
-    """Run the command; its exit code, or 75."""
+    """Run the command; its exit code."""
+    if_any = sys.argv[1] == IF_ANY
     try:
         with engine() as variables:
-            return subprocess.run(sys.argv[1:], env=variables, check=False).returncode
+            return subprocess.run(sys.argv[1 + if_any :], env=variables, check=False).returncode
     except NoEngine as fault:
         bar = "!" * 88
         sys.stderr.write(f"{bar}\nNOT TRIED: the system in containers. {fault}\n{bar}\n")
-        return NOT_TRIED
+        return int(not if_any)
 
 
 if __name__ == "__main__":

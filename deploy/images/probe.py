@@ -1,4 +1,7 @@
-"""The health check of a container: is the service in it ready? Exit 0, or 1."""
+"""The health check of a container: is the service in it ready? Exit 0, or 1.
+
+What it prints the engine keeps with the check: `docker inspect` shows it.
+"""
 
 import http.client
 import os
@@ -14,8 +17,11 @@ def main() -> int:
     )
     try:
         connection.request("GET", "/health/ready")
-        return int(connection.getresponse().status != http.HTTPStatus.OK)
-    except (OSError, http.client.HTTPException):
+        answer = connection.getresponse()
+        sys.stdout.write(answer.read().decode() + "\n")
+        return int(answer.status != http.HTTPStatus.OK)
+    except (OSError, http.client.HTTPException) as fault:
+        sys.stdout.write(f"{fault!r}\n")
         return 1
     finally:
         connection.close()

@@ -9,7 +9,6 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import TypeVar
 
 import typer
@@ -21,7 +20,7 @@ from deploy.privileges.grants import Administrator, apply_grants
 from deploy.privileges.table import PRINCIPALS
 from deploy.setup.certificates import take_up_certificate
 from deploy.setup.settings import KeeperSettings, SetupSettings
-from shared.addresses import Login, kafka_address, read_password, read_passwords
+from shared.addresses import Login, kafka_address, let_in, read_password, read_passwords
 from shared.errors import Unavailable
 from shared.messaging.topics import create_topics
 from shared.postgres.pool import open_pool
@@ -101,12 +100,12 @@ async def _patiently(attempt: Callable[[], Awaitable[Found]]) -> Found:
 
 
 async def _let_in(address: str) -> AdminClient:
-    """A client that the brokers let in, with the password or the one before. Raises Unavailable."""
-    *firsts, last = read_passwords(_login(address).password_file)
-    for password in firsts:
-        with suppress(Unavailable):
-            return await _all_there(AdminClient(_options(address, password)), address)
-    return await _all_there(AdminClient(_options(address, last)), address)
+    """A client that the brokers let in. Raises Unavailable: a refusal looks like no broker."""
+
+    async def enter(password: str) -> AdminClient:
+        return await _all_there(AdminClient(_options(address, password)), address)
+
+    return await let_in(read_passwords(_login(address).password_file), enter, Unavailable)
 
 
 async def _all_there(admin: AdminClient, address: str) -> AdminClient:

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType
-from typing import Final
 
 import structlog
 from fastapi import FastAPI
@@ -39,10 +38,9 @@ from shared.postgres.pool import Limits, Pool, open_pool
 from shared.privacy.keys import Vault
 from shared.privacy.master import read_lookup_key, read_master_keys
 from shared.procedures.catalogue import load_catalogue
+from shared.version import VERSION
 
 _log = structlog.get_logger()
-
-VERSION: Final = "1.0.0"
 
 
 @dataclass(frozen=True, slots=True)

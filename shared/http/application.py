@@ -111,15 +111,20 @@ def _machine_routes(probes: Probes) -> APIRouter:
 
 
 async def _health(probes: Mapping[str, Probe]) -> Response:
-    answers = await asyncio.gather(*(_is_well(probe) for probe in probes.values()))
-    failing = [name for name, is_well in zip(probes, answers, strict=True) if not is_well]
+    answers = await asyncio.gather(*(_why_not(probe) for probe in probes.values()))
+    failing = {name: why for name, why in zip(probes, answers, strict=True) if why is not None}
     return problems.unwell(failing) if failing else JSONResponse({"status": "well"})
 
 
-async def _is_well(probe: Probe) -> bool:
+async def _why_not(probe: Probe) -> str | None:
+    """None when all is well."""
     try:
         async with asyncio.timeout(PROBE_S_MAX):
             await probe()
-    except (Unavailable, OSError, TimeoutError):
-        return False
-    return True
+    except Unavailable as fault:
+        return fault.what
+    except TimeoutError:
+        return f"no answer within {PROBE_S_MAX:g} s"
+    except OSError as fault:
+        return type(fault).__name__
+    return None

@@ -7,7 +7,7 @@ only when the API declares them.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -102,10 +102,13 @@ def unavailable(what: str, retry_after_s: int) -> Response:
     )
 
 
-def unwell(failing: Sequence[str]) -> Response:
-    """What a probe answers when something it asks is dead or not ready."""
+def unwell(failing: Mapping[str, str]) -> Response:
+    """What a probe answers when something it asks is dead or not ready, and why it is."""
     return problem(
-        HTTPStatus.SERVICE_UNAVAILABLE, "unwell", "Not well", members={"failing": list(failing)}
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "unwell",
+        "Not well",
+        members={"failing": list(failing), "detail": "; ".join(failing.values())},
     )
 
 

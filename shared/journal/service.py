@@ -38,11 +38,11 @@ from shared.privacy.master import read_lookup_key, read_master_keys
 from shared.procedures.catalogue import load_catalogue
 from shared.procedures.working_time import WorkingCalendar, calendar_from_holidays
 from shared.settings import ServiceSettings
+from shared.version import VERSION
 
 _log = structlog.get_logger()
 
 MIGRATIONS: Final = files("shared.journal") / "migrations"
-VERSION: Final = "1.0.0"
 _RECHECK_S: Final = 5.0
 
 

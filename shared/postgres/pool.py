@@ -1,13 +1,12 @@
 """Connections to Postgres, every one of them with its limits."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
-from shared.addresses import read_passwords, without_password_file
+from shared.addresses import let_in, read_passwords, without_password_file
 from shared.postgres.faults import reachable
 from shared.postgres.schema import checked_schema
 
@@ -66,14 +65,14 @@ async def _let_in(
     *_none: object,
     **options: Any,  # noqa: ANN401 - the pool hands on what it was told for its own client
 ) -> "asyncpg.Connection[asyncpg.Record]":
-    """One connection. A password in a file is read anew for each, and where the file has two the
-    second is tried after the first was refused."""
+    """One connection. A password in a file is read anew for each."""
     dsn, file = without_password_file(url)
-    *firsts, last = [None] if file is None else read_passwords(file)
-    for password in firsts:
-        with suppress(asyncpg.InvalidPasswordError):
-            return await asyncpg.connect(**{**options, "dsn": dsn, "password": password})
-    return await asyncpg.connect(**{**options, "dsn": dsn, "password": last})
+    passwords = [None] if file is None else read_passwords(file)
+
+    async def enter(password: str | None) -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(**{**options, "dsn": dsn, "password": password})
+
+    return await let_in(passwords, enter, asyncpg.InvalidPasswordError)
 
 
 async def _left_as_it_is(_connection: Connection) -> None:

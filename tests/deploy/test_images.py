@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.images.__main__ import COLLECTOR
-from deploy.images.engine import NOT_TRIED
+from deploy.images.engine import IF_ANY
 from deploy.images.parts import bill
 
 ROOT = Path(__file__).parents[2]
@@ -51,16 +51,21 @@ def test_the_collector_is_compiled_from_the_release_that_is_the_default() -> Non
     assert f'Version: "{image[1]}"' in (COLLECTOR / "main.go").read_text(encoding="utf-8")
 
 
-def test_where_there_is_no_engine_nothing_is_said_to_be_tried() -> None:
+@pytest.mark.parametrize(("asked", "status"), [([], 1), ([IF_ANY], 0)])
+def test_where_there_is_no_engine_nothing_is_said_to_be_tried(
+    asked: list[str], status: int, tmp_path: Path
+) -> None:
+    mark = tmp_path / "tried"
     hidden = {**os.environ, "PATH": "/nowhere", "DOCKER_HOST": "unix:///nowhere/socket"}
     told = "import sys; from deploy.images import engine as e; e.ELSEWHERE = ''; sys.exit(e.main())"
     done = subprocess.run(
-        [sys.executable, "-c", told, "/bin/true"],
+        [sys.executable, "-c", told, *asked, "/bin/touch", str(mark)],
         env=hidden,
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == NOT_TRIED
+    assert done.returncode == status
     assert "NOT TRIED" in done.stderr
+    assert not mark.exists()

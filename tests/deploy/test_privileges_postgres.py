@@ -114,7 +114,7 @@ def wanted(principal: Principal, database: str, columns: Columns) -> set[tuple[s
     for table, privileges in tables.items():
         for privilege in privileges:
             verb, _, only = privilege.partition(" (")
-            named = [only.rstrip(")")] if only else columns[database][table]
+            named = [only.rstrip(")").strip('"')] if only else columns[database][table]
             found |= {(table, verb, column) for column in named}
     return found
 

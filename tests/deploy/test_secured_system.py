@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
-from deploy.local.environment import SERVICES, LocalEnvironment
+from deploy.local.environment import SERVICES, STAGES, LocalEnvironment
 from deploy.local.ports import free_port_base, port_of
 from deploy.local.settings import BY_RULE, LocalSettings
 from deploy.local.system import LocalSystem, running
@@ -50,6 +51,22 @@ def test_a_case_goes_through_all_services(secured_system: LocalSystem) -> None:
         case = _lodged(office)["case_id"]
         found = _until(office, case, "issued")
         assert found["outcome"] == "granted"
+
+
+async def test_a_stage_reads_its_own_facts_back_with_its_own_rights(
+    secured_system: LocalSystem,
+) -> None:
+    connection = await asyncpg.connect(secured_system.postgres.url("qyzmet"))
+    for stage in STAGES:
+        service = secured_system.services[stage]
+        service.stop()
+        # As a stage finds it that comes up while another of its kind goes on: there are facts of
+        # its own in the log beyond what was read.
+        await connection.execute(f"UPDATE {stage}.offsets SET next = 0, last_event_id = NULL")
+        service.start()
+        service.wait_ready(WAIT_S)
+        assert await connection.fetchval(f"SELECT count(*) FROM {stage}.published") > 0
+    await connection.close()
 
 
 def test_the_addresses_hold_no_password(secured_system: LocalSystem) -> None:

@@ -99,7 +99,7 @@ async def broken_stream() -> StreamingResponse:
 
 
 async def unwell() -> None:
-    raise Unavailable("Kafka")
+    raise Unavailable("Kafka is down")
 
 
 async def well() -> None:
@@ -391,11 +391,12 @@ async def test_a_position_is_partition_and_offset(client: httpx.AsyncClient) -> 
         assert wrong == "3" or wrong not in answer.text
 
 
-async def test_health_names_what_is_unwell(client: httpx.AsyncClient) -> None:
+async def test_health_names_what_is_unwell_and_why(client: httpx.AsyncClient) -> None:
     assert (await client.get("/health/live")).status_code == 200
     ready = await client.get("/health/ready")
     assert ready.status_code == 503
     assert ready.json()["failing"] == ["kafka"]
+    assert ready.json()["detail"] == "Kafka is down"
 
 
 async def test_metrics_count_by_pattern_and_never_by_path(client: httpx.AsyncClient) -> None:

@@ -48,7 +48,7 @@ def _service(services: Services, name: str) -> dict[str, Any]:
     if ready is None:
         return {"service": name, "state": "down", "outbox_age_s": None, "parked": None, "why": ""}
     is_ready = ready.status_code == HTTPStatus.OK
-    why = "" if is_ready else ", ".join(ready.json().get("failing", []))
+    why = "" if is_ready else ready.json().get("detail", "")
     state = "ready" if is_ready else "not ready"
     return {
         "service": name,
