@@ -5,8 +5,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aiokafka import ConsumerRecord
-
 from shared.holding import ResolveParked
 from shared.identifiers import CaseId
 from shared.journal.desk import Answer, Desk, Wish
@@ -17,6 +15,7 @@ from shared.journal.surroundings import Stage
 from shared.journal.timers import Timers
 from shared.journal.work import Origin
 from shared.messaging.log import open_log
+from shared.messaging.records import Incoming
 from shared.messaging.topics import CASE_EVENTS, DEPARTMENT_EVENTS
 from shared.postgres.pool import Pool
 
@@ -62,14 +61,14 @@ class Running:
             await self.inbox.take(records[start : start + batch_max])
         return len(records)
 
-    async def unread(self) -> list[ConsumerRecord]:
+    async def unread(self) -> list[Incoming]:
         """What of the log the stage has not read."""
         rows = await self.pool.fetch("SELECT topic, partition, next FROM offsets")
         offsets = {(row["topic"], row["partition"]): row["next"] for row in rows}
-        found: list[ConsumerRecord] = []
+        found: list[Incoming] = []
         async with open_log(self.bootstrap, TOPIC_NAMES, offsets) as log:
             async for records in log.read_to(await log.ends()):
-                found += records
+                found += self.inbox.opened(records)
         return found
 
     def send(self) -> None:

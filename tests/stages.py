@@ -13,7 +13,6 @@ from importlib.resources import files
 from typing import Any, Final
 
 import asyncpg
-from aiokafka import ConsumerRecord
 
 from services.executor.decider import DECIDER as EXECUTOR
 from services.intake.commands import LodgeApplication
@@ -36,6 +35,7 @@ from shared.journal.surroundings import Stage, listening
 from shared.journal.timers import Timers
 from shared.journal.work import Origin
 from shared.messaging.log import Place, open_log
+from shared.messaging.records import Incoming
 from shared.papers import missing_papers
 from shared.postgres.migrations import migrate
 from shared.postgres.pool import Limits, Pool, open_pool
@@ -274,7 +274,7 @@ def unknown_edition(lodged: Written) -> Written:
     return lodged.but(value=lodged.value.replace(b'"2016-08-25"', b'"1999-01-01"'))
 
 
-async def unread(site: Site, stage: Running, records: Sequence[Written]) -> list[ConsumerRecord]:
+async def unread(site: Site, stage: Running, records: Sequence[Written]) -> list[Incoming]:
     """Put these into the log, and take from it all that the stage has not read."""
     await site.tell(records)
     return await stage.unread()

@@ -163,6 +163,11 @@ def to_headers(attributes: Mapping[str, str]) -> list[tuple[str, bytes]]:
     return [CONTENT_TYPE, *((f"ce_{name}", value.encode()) for name, value in attributes.items())]
 
 
+def headers_of(envelope: Envelope) -> list[tuple[str, bytes]]:
+    """The headers with which our relays send an envelope, byte by byte."""
+    return to_headers(dict(sorted(envelope.attributes().items())))
+
+
 def envelope_of(headers: Sequence[tuple[str, bytes | None]]) -> Envelope:
     """The envelope in the headers of a record. What we wrote ourselves is read in one look.
 

@@ -68,7 +68,15 @@ class Inbox:
         self._stage = stage
         self._relay = relay
 
-    async def take(self, records: Sequence[ConsumerRecord]) -> int:
+    def opened(self, records: Iterable[ConsumerRecord]) -> list[Incoming]:
+        """Records as `take` takes them, read as far as it will ask, while they are at hand."""
+        found = [incoming(record) for record in records]
+        for record in found:
+            if not self._relay.has_sent(record.claimed_id):
+                record.open()
+        return found
+
+    async def take(self, records: Sequence[Incoming]) -> int:
         """Read one poll; how many cases it set aside.
 
         Raises:
@@ -76,9 +84,6 @@ class Inbox:
             Hole: the records do not begin where the database stopped.
             LogIsAhead: see there.
         """
-        return await self._take([incoming(record) for record in records])
-
-    async def _take(self, records: Sequence[Incoming]) -> int:
         try:
             with reachable("the journal"):
                 return await self._transactions(records)
@@ -86,8 +91,8 @@ class Inbox:
             # One record of these makes the whole transaction impossible: find it by halving.
             if len(records) > 1:
                 middle = len(records) // 2
-                first = await self._take(records[:middle])
-                return first + await self._take(records[middle:])
+                first = await self.take(records[:middle])
+                return first + await self.take(records[middle:])
             _log.warning("record_refused_by_database", fault=type(fault).__name__)
             blamed = f"the database refused it: {type(fault).__name__}"
             with reachable("the journal"):

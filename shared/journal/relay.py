@@ -124,6 +124,10 @@ class Relay:
         """
         return self._sent.pop(claimed_id, False)
 
+    def has_sent(self, claimed_id: bytes | None) -> bool:
+        """The same asked before, as a guess: `knows_again` decides."""
+        return claimed_id in self._sent
+
     async def published(
         self, positions: Collection[Position], wait_s: float
     ) -> dict[Position, Published]:

@@ -10,8 +10,16 @@ from uuid import UUID
 
 from aiokafka import ConsumerRecord
 
+from shared.events.attributes import spelt_in
 from shared.events.codec import MalformedEvent, UnknownType, fact_of
-from shared.events.envelope import Envelope, Fact, MalformedEnvelope, envelope_of
+from shared.events.envelope import (
+    Envelope,
+    Fact,
+    MalformedEnvelope,
+    envelope_of,
+    envelope_with,
+    headers_of,
+)
 from shared.identifiers import CaseId, uuid_of
 
 NOBODY = CaseId(UUID(int=0))
@@ -20,33 +28,44 @@ UNKNOWN_TYPE = "unknown type"
 """How the fault of a record begins that a newer build may be able to read."""
 _ID: Final = "ce_id"
 
+Headers = Sequence[tuple[str, bytes | None]]
+
 
 @dataclass(slots=True)
 class Incoming:
     """A record with the fact it holds, or the fault that keeps it from being one.
 
     It is taken apart only as far as somebody asks: of one that this process sent itself nobody
-    asks anything, and of most repeats nobody asks what the event says.
+    asks anything.
     """
 
     topic: str
     partition: int
     offset: int
     key: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
+    _headers: Headers | None
+    """As they came; None once the envelope says the same."""
     value: bytes | None
+    _claimed_id: bytes | None = None
     _case_id: CaseId | None = None
     _envelope: Envelope | None = None
     _found: Fact | str | None = None
     """The fact, or the fault; None while nobody has asked."""
 
     @property
+    def headers(self) -> Headers:
+        """The headers as they came."""
+        if self._headers is not None:
+            return self._headers
+        assert self._envelope is not None, "headers are let go for an envelope"
+        return headers_of(self._envelope)
+
+    @property
     def claimed_id(self) -> bytes | None:
         """The event's id as the headers have it, checked by nobody."""
-        for name, value in self.headers:
-            if name == _ID:
-                return value
-        return None
+        if self._claimed_id is None:
+            self._claimed_id = next((value for name, value in self.headers if name == _ID), None)
+        return self._claimed_id
 
     @property
     def case_id(self) -> CaseId:
@@ -74,26 +93,37 @@ class Incoming:
         found = self._read()
         return found if isinstance(found, str) else None
 
+    def open(self) -> None:
+        """Read it now, all of it."""
+        self._read()
+
     def _look(self) -> None:
+        headers = self.headers
         try:
-            envelope = envelope_of(self.headers)
+            spelt = spelt_in(headers)
+            envelope = envelope_of(headers) if spelt is None else envelope_with(spelt)
             if envelope.case_id != self.case_id:
                 raise MalformedEnvelope("the key is not the case of the envelope")
             self._envelope = envelope
+            if spelt is not None:
+                self._headers = None  # seventeen pairs of each record, which nobody needs again
             if not self.value:  # null and empty are one: a record that stands aside keeps no null
                 raise MalformedEvent("the record has no value")
         except Exception as error:  # noqa: BLE001 - whatever a record is, the batch goes on (D7)
             self._found = _fault(error)
 
     def _read(self) -> Fact | str:
-        envelope = self.envelope
-        if self._found is None:
-            assert envelope is not None, "who has no envelope has a fault"
+        found = self._found
+        if found is None:
+            if self._envelope is None:
+                self._look()
+                return self._read()
             try:
-                self._found = fact_of(envelope, self.data)
+                found = fact_of(self._envelope, self.data)
             except Exception as error:  # noqa: BLE001 - see above
-                self._found = _fault(error)
-        return self._found
+                found = _fault(error)
+            self._found = found
+        return found
 
     @property
     def data(self) -> bytes:
@@ -147,7 +177,7 @@ def kind_of(reason: str) -> str:
     return re.split("[:'\"]", reason, maxsplit=1)[0].strip()[:60]
 
 
-def headers_from_text(text: str) -> tuple[tuple[str, bytes | None], ...]:
+def headers_from_text(text: str) -> Headers:
     """Read back `Incoming.headers_text`."""
     return tuple(
         (name, None if value is None else base64.b64decode(value))
