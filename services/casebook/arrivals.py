@@ -6,7 +6,7 @@ Nothing here raises: what cannot be read becomes a fault, which parks the record
 import base64
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
@@ -25,6 +25,7 @@ from shared.events.envelope import (
     MalformedEnvelope,
     envelope_of,
     envelope_with,
+    headers_of,
     spelt_of,
 )
 from shared.events.event import Event
@@ -99,6 +100,27 @@ class Raw(Struct, frozen=True, gc=False):
     value: bytes | None
 
 
+class Sent(Struct, frozen=True, gc=False):
+    """A record that one of our relays sent, as its words say: it looks as it came."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    value: bytes
+    heading: Spelt
+
+    @property
+    def key(self) -> bytes:
+        """The case, whose facts are kept in order."""
+        return self.heading[CASE].encode()
+
+    @property
+    def headers(self) -> Headers:
+        """The headers as they came."""
+        return headers_of(envelope_with(self.heading))
+
+
 def logged_at(record: LogRecord) -> datetime:
     """When the broker appended a record."""
     return datetime.fromtimestamp(record.timestamp / 1000, UTC)
@@ -169,6 +191,11 @@ def arrival_of(raw: LogRecord) -> Arrival:
     return _in_one_look(raw) or _the_long_way(raw)
 
 
+def arrivals_of(records: Iterable[LogRecord]) -> list[Arrival]:
+    """Several at once."""
+    return [arrival_of(record) for record in records]
+
+
 def _in_one_look(raw: LogRecord) -> Arrival | None:
     """A record that is written as we write them; None of any other, good or bad."""
     heading = spelt_in(raw.headers)
@@ -188,8 +215,10 @@ def _in_one_look(raw: LogRecord) -> Arrival | None:
     words = spelt(entry.model, raw.value)
     if words is None:
         return None
+    # Not the record itself: most of what the client makes of one are its headers.
+    sent = Sent(raw.topic, raw.partition, raw.offset, raw.timestamp, raw.value, heading)
     return Arrival(
-        raw,
+        sent,
         CaseId(uuid_of(case)),
         Place(_SOURCES[source], int(heading[SEQUENCE]), EventId(rare_uuid_of(heading[EVENT]))),
         Telling(heading, entry, words, raw.value),

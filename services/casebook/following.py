@@ -17,7 +17,7 @@ import asyncpg
 import structlog
 
 from services.casebook import changes, folding, offsets, rebuilding
-from services.casebook.arrivals import Arrival, arrival_of, logged_at
+from services.casebook.arrivals import Arrival, arrivals_of, logged_at
 from services.casebook.rebuilding import CannotRebuild, Site, closed
 from services.casebook.schemas import CHANNEL, MIGRATIONS, Schemas, exists
 from shared.clock import now
@@ -173,16 +173,16 @@ class Follower:
             if self._touched - looked > _LOOK_S:
                 looked = self._touched
                 await self._look(log, reached)
-            records = await log.poll(_POLL_MS, BATCH_MAX)
-            if not records:
+            arrivals = await log.poll_as(_POLL_MS, BATCH_MAX, arrivals_of)
+            if not arrivals:
                 continue
             began = time.monotonic()
-            await self._fold([arrival_of(record) for record in records])
-            for record in records:
-                reached[record.topic, record.partition] = record.offset + 1
+            await self._fold(arrivals)
+            for arrival in arrivals:
+                reached[arrival.raw.topic, arrival.raw.partition] = arrival.raw.offset + 1
             self._worked = True
             took_s = time.monotonic() - began
-            await asyncio.sleep(rest_s(len(records), BATCH_MAX, took_s))
+            await asyncio.sleep(rest_s(len(arrivals), BATCH_MAX, took_s))
 
     async def _look(self, log: Log, reached: dict[Partition, int]) -> None:
         """Note where the log ends; what was folded up to there is as fresh as this moment."""

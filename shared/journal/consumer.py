@@ -9,11 +9,10 @@ import random
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
 from typing import Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
@@ -25,6 +24,7 @@ from shared.journal.surroundings import Stage
 from shared.messaging.access import broker_options
 from shared.messaging.log import Place, open_log
 from shared.messaging.pace import rest_s
+from shared.messaging.polling import polled
 from shared.messaging.records import Incoming
 from shared.messaging.stopping import stopped
 from shared.messaging.topics import TOPICS
@@ -35,8 +35,6 @@ _log = structlog.get_logger()
 
 _NAMES: Final = tuple(topic.name for topic in TOPICS)
 _POLL_MS: Final = 200
-_AT_ONCE: Final = 100
-"""So many records are unpacked and opened before the next: they fit a processor's own cache."""
 _BACK_OFF_MAX_S: Final = 3.0
 _COMMIT_EVERY_S: Final = 2.0
 _PARKED_WINDOW_S: Final = 60.0
@@ -74,8 +72,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._parked: list[float] = []
         self._committed = 0.0
         self._rest_s = 0.0
-        self._logged_s = 0.0
-        """When the first record of this poll was logged, in seconds."""
+        self._oldest_ms = 0
+        """When the first record of this poll was logged."""
         self._stopping = asyncio.Event()
         servers, security = broker_options(bootstrap)
         self._broker = KafkaBroker(
@@ -175,18 +173,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         then it hears of nothing, or else, with short polls, is busy with waiting."""
         rest, self._rest_s = self._rest_s, 0.0
         await asyncio.sleep(rest)
-        found: list[Incoming] = []
-        wait_ms = _POLL_MS
-        while (room := self._batch_max - len(found)) > 0:
-            some = await consumer.getmany(timeout_ms=wait_ms, max_records=min(room, _AT_ONCE))
-            if not some:
-                break
-            records = list(chain.from_iterable(some.values()))
-            if not found:
-                self._logged_s = records[0].timestamp / 1000
-            found.extend(self._inbox.opened(records))
-            wait_ms = 0
-        return tuple(found)
+        self._oldest_ms = 0
+        return tuple(await polled(consumer, _POLL_MS, self._batch_max, self._opened))
+
+    def _opened(self, records: list[ConsumerRecord]) -> list[Incoming]:
+        self._oldest_ms = min(self._oldest_ms or records[0].timestamp, records[0].timestamp)
+        return self._inbox.opened(records)
 
     async def _take(self, records: list[Incoming]) -> None:
         """One poll. Passing faults are waited out here; nothing is ever thrown to the client."""
@@ -215,7 +207,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._rest_s = rest_s(len(records), self._batch_max, took_s)
         metrics.BATCH_SIZE.observe(len(records))
         metrics.BATCH_SECONDS.observe(took_s)
-        metrics.READ_LAG.observe(max(0.0, time.time() - self._logged_s))
+        metrics.READ_LAG.observe(max(0.0, time.time() - self._oldest_ms / 1000))
         await self._commit()
         if len(self._parked) > self._parked_max:
             await self._halt("too many cases were set aside in a minute: is this the right build?")

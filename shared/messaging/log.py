@@ -4,18 +4,21 @@ Nothing here writes, commits offsets, or can cause an effect.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.errors import Unavailable
 from shared.messaging.access import client_options
+from shared.messaging.polling import polled
 from shared.messaging.stopping import closed, stopped
 from shared.messaging.topics import partitions_of
+
+T = TypeVar("T")
 
 _CONNECT_WAIT_S: Final = 20.0
 _FETCH_WAIT_MS: Final = 50
@@ -69,6 +72,12 @@ class Log:
         """Up to `most` records, in order within each partition; empty after `wait_ms`."""
         found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=most)
         return [record for records in found.values() for record in records]
+
+    async def poll_as(
+        self, wait_ms: int, most: int, opened: Callable[[list[ConsumerRecord]], list[T]]
+    ) -> list[T]:
+        """As `poll`, with each record opened while it is at hand."""
+        return await polled(self._consumer, wait_ms, most, opened)
 
     def go_to(self, place: Place, offset: int) -> None:
         """Read on from an offset of one partition."""

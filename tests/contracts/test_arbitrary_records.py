@@ -142,6 +142,7 @@ def test_any_record_is_a_fact_or_says_why_not(
     found = Incoming("case-events", 3, 7, key, tuple(retyped), data)
     assert isinstance(found, Incoming)
     assert (found.fact is None) is (found.fault is not None)
+    assert tuple(found.headers) == tuple(retyped), "a record stands aside as it came"
     if found.fault is not None:
         assert found.fault.isprintable()
         assert not found.fault.startswith("it cannot be read"), "a fault that nobody has named"
