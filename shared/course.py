@@ -2,7 +2,7 @@
 
 Every stage folds this part alike (D8). Each source's facts go to that source's own half, so the
 result does not depend on the order in which facts of different sources are read; what is true
-now is derived by walking the halves. A fact of a source that did not hold the turn it names is
+now follows from the halves. A fact of a source that did not hold the turn it names is
 kept and changes nothing.
 """
 
@@ -83,6 +83,9 @@ _STATEMENTS: Final = frozenset(
 class Course(State, frozen=True):
     """See the module. Tuples are kept sorted, so that equal facts give equal bytes."""
 
+    path: tuple[Source, ...] = (Source.INTAKE,)
+    """The holders by turn, from turn 0, as far as the hand-offs read so far lead. It follows from
+    `handings`, and is asked for so often that it is kept."""
     lodged: Lodged | None = None
     documents: tuple[Paper, ...] = ()
     """As lodged, then as added, in intake's order."""
@@ -103,7 +106,8 @@ class Course(State, frozen=True):
             return course
         if fact.entry.hands_to is not None:
             handing = Handing(turn=turn, source=source, to=fact.entry.hands_to)
-            course = course.but({"handings": _in_order(course.handings, handing)})
+            handings = _in_order(course.handings, handing)
+            course = course.but({"handings": handings, "path": _path(handings)})
         if fact.entry.ends is not None:
             ending = Ending(turn=turn, source=source, how=fact.entry.ends)
             course = course.but({"endings": _in_order(course.endings, ending)})
@@ -135,15 +139,6 @@ class Course(State, frozen=True):
             case _:
                 return self
         return self.but(changed)
-
-    @property
-    def path(self) -> tuple[Source, ...]:
-        """The holders by turn, from turn 0, as far as the hand-offs read so far lead."""
-        holders = [Source.INTAKE]
-        for handing in self.handings:  # sorted by turn, one of each source in a turn
-            if handing.turn == len(holders) - 1 and handing.source is holders[-1]:
-                holders.append(handing.to)
-        return tuple(holders)
 
     @property
     def turn(self) -> int:
@@ -204,6 +199,15 @@ def _lodged(event: ApplicationLodged, *, synthetic: bool) -> Lodged:
         notice=event.notice,
         synthetic=synthetic,
     )
+
+
+def _path(handings: tuple[Handing, ...]) -> tuple[Source, ...]:
+    """Where hand-offs lead."""
+    holders = [Source.INTAKE]
+    for handing in handings:  # sorted by turn, one of each source in a turn
+        if handing.turn == len(holders) - 1 and handing.source is holders[-1]:
+            holders.append(handing.to)
+    return tuple(holders)
 
 
 def _in_order(moves: tuple[M, ...], move: M) -> tuple[M, ...]:
