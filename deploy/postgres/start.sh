@@ -29,6 +29,7 @@ exec postgres \
   -c ssl_cert_file="$secrets/postgres_certificate" -c ssl_key_file="$secrets/postgres_key" \
   -c password_encryption=scram-sha-256 \
   -c shared_buffers=256MB -c max_connections=300 -c max_locks_per_transaction=256 \
-  -c idle_in_transaction_session_timeout=15s -c max_wal_size=2GB \
+  -c idle_in_transaction_session_timeout=15s -c max_wal_size=4GB \
+  -c default_statistics_target=25 \
   -c jit=off -c timezone=UTC -c log_timezone=UTC -c log_line_prefix='%m [%p] %a ' \
   -c log_lock_waits=on -c log_checkpoints=off

@@ -57,6 +57,8 @@ class CaseFile:
     case_id: CaseId
     seen: dict[str, str] = field(default_factory=dict)
     standing: Standing = field(default_factory=Standing)
+    listed: bool = False
+    """It has a row in `status` already."""
     parked: str | None = None
     waiting: dict[tuple[Source, int], Arrival] = field(default_factory=dict)
     queue: list[Arrival] = field(default_factory=list)

@@ -35,10 +35,9 @@ _in_order: Final = attrgetter("bytes")
 """As Postgres has them; UUIDs themselves are compared slowly."""
 COLUMNS: Final = ("case_id", "seen", "standing", "parked", "parked_since", "waits")
 _SAVE: Final = """
-INSERT INTO cases (case_id, seen, standing, parked, parked_since, waits)
-SELECT case_id, seen, standing, parked, parked_since, waits FROM fresh
-ON CONFLICT (case_id) DO UPDATE SET seen = excluded.seen, standing = excluded.standing,
-    parked = excluded.parked, parked_since = excluded.parked_since, waits = excluded.waits
+UPDATE cases SET seen = fresh.seen, standing = fresh.standing, parked = fresh.parked,
+    parked_since = fresh.parked_since, waits = fresh.waits
+FROM fresh WHERE cases.case_id = fresh.case_id
 """
 _PARKED_CASES: Final = """
 SELECT case_id FROM cases WHERE parked IS NOT NULL AND ($1::uuid IS NULL OR case_id > $1)
@@ -159,6 +158,7 @@ async def load(connection: Connection, desk: Desk, case_ids: Sequence[CaseId]) -
         desk.known.add(file.case_id)
         file.seen = read_seen(row["seen"])
         file.standing = Standing.read(row["standing"])
+        file.listed = file.standing.lodged is not None
         file.parked, file.queue_loaded = row["parked"], row["parked"] is None
         file.parked_since = row["parked_since"]
         if row["waits"]:
@@ -204,15 +204,13 @@ async def keep_aside(connection: Connection, desk: Desk) -> None:
 async def keep(
     connection: Connection, files: Sequence[CaseFile], known: Collection[CaseId]
 ) -> None:
-    """The cases as folded so far, and where they stand: new ones beside the others, those over
-    what was kept of them before."""
+    """The cases as folded so far, and where they stand."""
     before, fresh = list[CaseFile](), list[CaseFile]()
     for file in files:
         (before if file.case_id in known else fresh).append(file)
     await copied(connection, "cases", COLUMNS, [row_of(file) for file in before], _SAVE)
-    await status.project(connection, before)
     await copy_rows(connection, "cases", COLUMNS, [row_of(file) for file in fresh])
-    await copy_rows(connection, "status", status.COLUMNS, status.rows_of(fresh))
+    await status.project(connection, files)
 
 
 def row_of(file: CaseFile) -> Row:

@@ -9,7 +9,7 @@ from fastapi import Depends, Query
 from shared.errors import Because, Refused
 from shared.messaging.topics import CASE_EVENTS, partitions_of
 
-_POSITION: Final = re.compile(r"(?P<partition>[0-9]{1,5}):(?P<offset>[0-9]{1,18})")
+_POSITION: Final = re.compile(r"(?P<partition>0|[1-9][0-9]{0,4}):(?P<offset>0|[1-9][0-9]{0,17})")
 
 
 @dataclass(frozen=True, slots=True, order=True)

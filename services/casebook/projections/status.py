@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.casebook.admission import CaseFile
-from services.casebook.bulk import Row, copied
+from services.casebook.bulk import Row, copied, copy_rows
 from services.casebook.standing import Standing, now_of
 from shared.identifiers import CaseId
 from shared.postgres.pool import Connection
@@ -16,34 +16,29 @@ COLUMNS: Final = (
     "erased", "outcome", "result_number", "lodged_at", "registered_at", "ended_at", "partition",
     "offset", "effective",
 )  # fmt: skip
-_UPSERT: Final = """
-INSERT INTO status (
-    case_id, registration_number, applicant, procedure, edition, office, channel, result_kind,
-    synthetic, stage, step, by_rule, turn, path, state, executor, due_at, due_clause, due_rule,
-    whole_due_at, overdue, withdrawal_requested, erased, outcome, result_number, lodged_at,
-    registered_at, ended_at, partition, "offset", effective)
-SELECT
-    case_id, registration_number, applicant, procedure, edition, office, channel, result_kind,
-    synthetic, stage, step, by_rule, turn, path, state, executor, due_at, due_clause, due_rule,
-    whole_due_at, overdue, withdrawal_requested, erased, outcome, result_number, lodged_at,
-    registered_at, ended_at, partition, "offset", effective
-FROM fresh
-ON CONFLICT (case_id) DO UPDATE SET
-    registration_number = excluded.registration_number, stage = excluded.stage,
-    step = excluded.step, by_rule = excluded.by_rule, turn = excluded.turn,
-    path = excluded.path, state = excluded.state, executor = excluded.executor,
-    due_at = excluded.due_at, due_clause = excluded.due_clause, due_rule = excluded.due_rule,
-    whole_due_at = excluded.whole_due_at, overdue = excluded.overdue,
-    withdrawal_requested = excluded.withdrawal_requested, erased = excluded.erased,
-    outcome = excluded.outcome, result_number = excluded.result_number,
-    registered_at = excluded.registered_at, ended_at = excluded.ended_at,
-    "offset" = excluded."offset", effective = excluded.effective
+# An upsert would lock each row first, which is one more record of Postgres's log.
+_UPDATE: Final = """
+UPDATE status SET
+    registration_number = fresh.registration_number, stage = fresh.stage, step = fresh.step,
+    by_rule = fresh.by_rule, turn = fresh.turn, path = fresh.path, state = fresh.state,
+    executor = fresh.executor, due_at = fresh.due_at, due_clause = fresh.due_clause,
+    due_rule = fresh.due_rule, whole_due_at = fresh.whole_due_at, overdue = fresh.overdue,
+    withdrawal_requested = fresh.withdrawal_requested, erased = fresh.erased,
+    outcome = fresh.outcome, result_number = fresh.result_number,
+    registered_at = fresh.registered_at, ended_at = fresh.ended_at,
+    "offset" = fresh."offset", effective = fresh.effective
+FROM fresh WHERE status.case_id = fresh.case_id
 """
 
 
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
-    """Write the rows of the cases to which facts were added, in key order."""
-    await copied(connection, "status", COLUMNS, rows_of(files), _UPSERT)
+    """Write the rows of the cases to which facts were added, in key order: those of new cases
+    beside the others, those of the others over what they were."""
+    before, fresh = list[CaseFile](), list[CaseFile]()
+    for file in files:
+        (before if file.listed else fresh).append(file)
+    await copied(connection, "status", COLUMNS, rows_of(before), _UPDATE)
+    await copy_rows(connection, "status", COLUMNS, rows_of(fresh))
 
 
 def rows_of(files: Sequence[CaseFile]) -> list[Row]:
