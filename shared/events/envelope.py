@@ -199,7 +199,7 @@ def envelope_with(spelt: Spelt) -> Envelope:
         procedure,
         _BOOLEANS[synthetic],
         prev_hash,
-        EventId(uuid_of(causation)) if causation else None,
+        EventId(rare_uuid_of(causation)) if causation else None,
         idempotency_key or None,
         traceparent or None,
     )
