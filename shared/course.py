@@ -120,7 +120,7 @@ class Course(State, frozen=True):
         return False
 
     def _statement(self, fact: Fact) -> Self:
-        if type(fact.event) not in _STATEMENTS:  # most: asking once is cheaper than each in turn
+        if fact.model not in _STATEMENTS:  # most: asking once is cheaper than each in turn
             return self
         match fact.event:
             case ApplicationLodged() as event:

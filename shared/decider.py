@@ -21,6 +21,7 @@ from shared.events.event import Event, Private
 from shared.identifiers import CaseId, EventId, Role, Source, Step
 from shared.procedures.catalogue import Catalogue
 from shared.procedures.due import Due
+from shared.procedures.models import Procedure
 from shared.procedures.working_time import WorkingCalendar, due_after
 from shared.state import State
 
@@ -40,6 +41,10 @@ class Known:
     loads: Mapping[str, int] = field(default_factory=dict)
     salt: str = ""
     zone: ZoneInfo = DEPARTMENT_ZONE
+    _terms: dict[tuple[str, str, Step], Due] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Those computed so far: the cases of a batch are decided at one instant."""
 
     @property
     def today(self) -> date:
@@ -50,11 +55,21 @@ class Known:
         """When `step` is due if its term starts now, by the edition the case was lodged under."""
         if course.lodged is None:
             raise ValueError("a case that was not lodged has no terms")
-        procedure = self.procedures.procedure(course.lodged.procedure, course.lodged.edition)
-        regulated = procedure.step(step)
-        return due_after(
-            self.now, regulated.within, self.calendar, clause=regulated.clause, zone=self.zone
+        return self.term(
+            self.procedures.procedure(course.lodged.procedure, course.lodged.edition), step
         )
+
+    def term(self, procedure: Procedure, step: Step) -> Due:
+        """When a step of a procedure is due if its term starts now."""
+        key = (procedure.id, procedure.edition, step)
+        found = self._terms.get(key)
+        if found is None:
+            regulated = procedure.step(step)
+            found = due_after(
+                self.now, regulated.within, self.calendar, regulated.clause, zone=self.zone
+            )
+            self._terms[key] = found
+        return found
 
 
 class Command(Protocol):

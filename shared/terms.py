@@ -33,7 +33,7 @@ STEP_OF: Final[Mapping[Source, Step]] = MappingProxyType(
 
 
 _OF_A_STAGE: Final = frozenset({StageOverdue, ApplicationLodged})
-_NAME_AN_EXECUTOR: Final = (Source.ROUTING, Source.EXECUTOR)
+_NAME_AN_EXECUTOR: Final = (ExecutorAssigned, ExecutorReassigned)
 
 
 class KeptDue(State, frozen=True):
@@ -71,7 +71,7 @@ class Terms(State, frozen=True):
 
     def heard(self, fact: Fact, stage: Source) -> Self:
         """The terms after one more fact, in whatever order facts of different sources come."""
-        if fact.entry.hands_to is not stage and type(fact.event) not in _OF_A_STAGE:
+        if fact.entry.hands_to is not stage and fact.model not in _OF_A_STAGE:
             return self
         match fact.event:
             case StageOverdue(due=due) if fact.envelope.source is stage:
@@ -121,7 +121,7 @@ class Responsible(State, frozen=True):
 
     def heard(self, fact: Fact) -> Self:
         """The first assignment counts, and of the reassignments the last."""
-        if fact.envelope.source not in _NAME_AN_EXECUTOR:
+        if fact.model not in _NAME_AN_EXECUTOR:
             return self
         match fact.event:
             case ExecutorAssigned(executor=executor) if not self.assigned:

@@ -28,7 +28,7 @@ from shared.events.envelope import (
     headers_of,
     spelt_of,
 )
-from shared.events.event import Event
+from shared.events.event import Event, MalformedEvent
 from shared.events.holder import ParkedResolved
 from shared.events.spelling import Words, spelt, words_in
 from shared.events.upcasts import UPCASTS
@@ -239,7 +239,7 @@ def _the_long_way(raw: LogRecord) -> Arrival:
         )
     except codec.UnknownType as error:
         fault = Fault.UNKNOWN_TYPE.saying(str(error))
-    except (MalformedEnvelope, codec.MalformedEvent) as error:
+    except (MalformedEnvelope, MalformedEvent) as error:
         fault = Fault.MALFORMED.saying(str(error))
     except Exception as error:  # noqa: BLE001 -- the log may hold anything; it must park, not stop
         fault = Fault.MALFORMED.saying(type(error).__name__)
@@ -276,19 +276,19 @@ def case_of(raw: LogRecord) -> CaseId:
 
 def _value_of(raw: LogRecord) -> bytes:
     if raw.value is None:
-        raise codec.MalformedEvent("the record has no value")
+        raise MalformedEvent("the record has no value")
     return raw.value
 
 
 def _check_address(raw: LogRecord, case_id: CaseId, fact: Fact) -> None:
     """A fact stands under its case's key, and in the topic of its kind."""
     if fact.envelope.case_id != case_id:
-        raise codec.MalformedEvent("the key is not the case of the envelope")
+        raise MalformedEvent("the key is not the case of the envelope")
     of_department = case_id == DEPARTMENT
     if of_department is not (raw.topic == DEPARTMENT_EVENTS):
-        raise codec.MalformedEvent("the department's facts have a topic of their own")
+        raise MalformedEvent("the department's facts have a topic of their own")
     if fact.entry.department is not of_department and not isinstance(fact.event, ParkedResolved):
-        raise codec.MalformedEvent("an event of the department in a case, or the other way")
+        raise MalformedEvent("an event of the department in a case, or the other way")
 
 
 def _place(envelope: Envelope | None) -> Place | None:

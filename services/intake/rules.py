@@ -85,7 +85,7 @@ def lodge_application(command: LodgeApplication, case: IntakeCase, known: Known)
     _accepted_channel(command, procedure)
     result_kind = _result_kind(command, procedure)
     _of_known_kinds(command.documents, procedure, known, "documents")
-    due = due_after(known.now, register.within, known.calendar, register.clause, zone=known.zone)
+    due = known.term(procedure, Step.REGISTER)
     lodged = ApplicationLodged(
         procedure=procedure.id,
         edition=procedure.edition,
@@ -183,12 +183,11 @@ def erase_personal_data(command: ErasePersonalData, case: IntakeCase, known: Kno
 def _registered(
     case_id: CaseId, procedure: Procedure, registering: Due, known: Known
 ) -> ApplicationRegistered:
-    assign = procedure.step(Step.ASSIGN)
     prefix = "".join(word[0] for word in procedure.id.split("-")[:2]).upper()
     return ApplicationRegistered(
         registration_number=registration_number(case_id, prefix, known.today.year),
         registered_at=known.now,
-        due=due_after(known.now, assign.within, known.calendar, assign.clause, zone=known.zone),
+        due=known.term(procedure, Step.ASSIGN),
         whole_due=due_of_the_whole_chain(procedure, registering, known),
     )
 

@@ -30,7 +30,7 @@ def evolve(case: IntakeCase, fact: Fact) -> IntakeCase:
         {
             "course": case.course.heard(fact),
             "terms": case.terms.heard(fact, SOURCE),
-            "registered": case.registered or type(fact.event) is ApplicationRegistered,
+            "registered": case.registered or fact.model is ApplicationRegistered,
         }
     )
 

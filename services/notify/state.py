@@ -1,7 +1,7 @@
 """What notify knows of a case."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from shared.course import Course
 from shared.events.envelope import Fact
@@ -50,12 +50,26 @@ class NotifyCase(State, frozen=True):
         return self.drafts[self.course.turn - 2]
 
 
+_HEARD: Final = frozenset(
+    {
+        ApplicationLodged,
+        ApplicationRegistered,
+        NotificationDrafted,
+        ResultIssued,
+        NoticeSent,
+        NoticeFailed,
+    }
+)
+
+
 def evolve(case: NotifyCase, fact: Fact) -> NotifyCase:
     """The case after one more fact."""
     changed: dict[str, object] = {
         "course": case.course.heard(fact),
         "terms": case.terms.heard(fact, SOURCE),
     }
+    if fact.model not in _HEARD:
+        return case.but(changed)
     turn = fact.envelope.turn
     match fact.event:
         case ApplicationLodged(notice=notice, private=str(sealed)) if notice is not None:

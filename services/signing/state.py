@@ -1,6 +1,7 @@
 """What signing knows of a case."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from shared.course import Course
 from shared.events.envelope import Fact
@@ -45,6 +46,9 @@ class SigningCase(State, frozen=True):
         return self.drafting_due.due
 
 
+_HEARD: Final = frozenset({NotificationDrafted, ExecutorAssigned})
+
+
 def evolve(case: SigningCase, fact: Fact) -> SigningCase:
     """The case after one more fact."""
     changed: dict[str, object] = {
@@ -52,6 +56,8 @@ def evolve(case: SigningCase, fact: Fact) -> SigningCase:
         "terms": case.terms.heard(fact, SOURCE),
         "responsible": case.responsible.heard(fact),
     }
+    if fact.model not in _HEARD:
+        return case.but(changed)
     turn = fact.envelope.turn
     match fact.event:
         case NotificationDrafted(digest=digest) if turn not in case.drafts:

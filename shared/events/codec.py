@@ -2,20 +2,14 @@
 
 import json
 
-from pydantic import ValidationError
-
 from shared.events.catalogue import BY_TYPE, Entry
 from shared.events.envelope import Envelope, Fact
-from shared.events.event import Event, clear_of
+from shared.events.event import Event, MalformedEvent, clear_of, event_in
 from shared.events.upcasts import UPCASTS, upcast
 
 
 class UnknownType(Exception):
     """The log holds an event that this build does not know; its case is parked, never skipped."""
-
-
-class MalformedEvent(Exception):
-    """The data of a record do not form the event its type names. Carries no values."""
 
 
 def encode(event: Event) -> bytes:
@@ -40,7 +34,7 @@ def decode(type_: str, data: bytes) -> tuple[Entry, Event]:
     entry = BY_TYPE.get(type_)
     if entry is None:
         raise UnknownType(_unknown(type_))
-    return entry, _validated(entry.model, data)
+    return entry, event_in(entry.model, data)
 
 
 def _upcast(type_: str, data: bytes) -> tuple[str, bytes]:
@@ -63,28 +57,23 @@ def _unknown(type_: str) -> str:
 
 def fact_of(envelope: Envelope, data: bytes) -> Fact:
     """A whole fact from its envelope and data. Raises UnknownType, MalformedEvent."""
-    entry, event = decode(envelope.type, data)
+    fact = unread_fact_of(envelope, data)
+    _ = fact.event
+    return fact
+
+
+def unread_fact_of(envelope: Envelope, data: bytes) -> Fact:
+    """A fact whose event is read when it is first asked for, and raises MalformedEvent then.
+
+    Raises UnknownType, MalformedEvent.
+    """
+    entry = BY_TYPE.get(envelope.type)
+    event = None
+    if entry is None:
+        entry, event = decode(envelope.type, data)  # an old version, or an unknown one
     if entry.owner is not envelope.source:
         raise MalformedEvent(f"{envelope.source.value} does not own {entry.type}")
-    return Fact(envelope, entry, event)
-
-
-def _validated(model: type[Event], data: bytes) -> Event:
-    try:
-        event: Event = model.model_validate_json(data)
-    except ValidationError as error:
-        raise MalformedEvent(f"{model.__name__}: {', '.join(_places(model, error))}") from None
-    except OverflowError:  # an instant at the edge of the calendar, in another zone
-        raise MalformedEvent(f"{model.__name__}: an instant out of range") from None
-    if clear_of(event) is not None:
-        raise MalformedEvent(f"{model.__name__}: private is not sealed")
-    return event
-
-
-def _places(model: type[Event], error: ValidationError) -> list[str]:
-    """The fields that cannot be read. Names that the record made up itself are not repeated."""
-    names = (str(item["loc"][0]) if item["loc"] else "" for item in error.errors())
-    return sorted({name if name in model.model_fields else "an unknown field" for name in names})
+    return Fact(envelope, entry, event, data)
 
 
 def _plain(data: bytes) -> dict[str, object]:

@@ -23,7 +23,7 @@ from shared.events.attributes import (
     spelt_in,
 )
 from shared.events.catalogue import Entry
-from shared.events.event import Event, Kind
+from shared.events.event import Event, Kind, event_in
 from shared.identifiers import CaseId, EventId, Source, rare_uuid_of, uuid_of
 
 GENESIS: Final = "0" * 64
@@ -230,12 +230,35 @@ def from_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     return found
 
 
-class Fact(NamedTuple):
-    """An event with its envelope and its line of the catalogue: what `evolve` folds."""
+class Fact:
+    """An event with its envelope and its line of the catalogue: what `evolve` folds.
 
-    envelope: Envelope
-    entry: Entry
-    event: Event
+    Of a record of the log the event is read when somebody first asks what it says: most facts of
+    others only lead a case on, and where to stands in the catalogue. Who asks may learn that it
+    is no such event, by MalformedEvent.
+    """
+
+    __slots__ = ("_data", "_event", "entry", "envelope")
+
+    def __init__(
+        self, envelope: Envelope, entry: Entry, event: Event | None, data: bytes = b""
+    ) -> None:
+        self.envelope = envelope
+        self.entry = entry
+        self._event = event
+        self._data = data
+
+    @property
+    def event(self) -> Event:
+        """What it says."""
+        if self._event is None:
+            self._event = event_in(self.entry.model, self._data)
+        return self._event
+
+    @property
+    def model(self) -> type[Event]:
+        """What kind of event it is; this needs no reading."""
+        return self.entry.model
 
     @property
     def binds(self) -> bool:

@@ -5,7 +5,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 Sealed = Annotated[
     str, StringConstraints(pattern=r"^(sealed\.v1\.[A-Za-z0-9_\-]+|erased)$", max_length=1_000_000)
@@ -69,3 +76,26 @@ def clear_of(event: Event) -> Private | None:
     """The private part of an event if it is not sealed yet; None also of one that has none."""
     found = private_of(event)
     return None if found is None or type(found) is str else typing.cast(Private, found)
+
+
+class MalformedEvent(Exception):
+    """The data of a record do not form the event its type names. Carries no values."""
+
+
+def event_in(model: type[Event], data: bytes) -> Event:
+    """An event from its JSON. Raises MalformedEvent."""
+    try:
+        event: Event = model.model_validate_json(data)
+    except ValidationError as error:
+        raise MalformedEvent(f"{model.__name__}: {', '.join(_places(model, error))}") from None
+    except OverflowError:  # an instant at the edge of the calendar, in another zone
+        raise MalformedEvent(f"{model.__name__}: an instant out of range") from None
+    if clear_of(event) is not None:
+        raise MalformedEvent(f"{model.__name__}: private is not sealed")
+    return event
+
+
+def _places(model: type[Event], error: ValidationError) -> list[str]:
+    """The fields that cannot be read. Names that the record made up itself are not repeated."""
+    names = (str(item["loc"][0]) if item["loc"] else "" for item in error.errors())
+    return sorted({name if name in model.model_fields else "an unknown field" for name in names})

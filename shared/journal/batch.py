@@ -46,7 +46,7 @@ def passed_with(row: CaseRow, record: Incoming) -> PassedOver | None:
     if envelope is None:
         return None
     # What cannot be read says nothing of the records before it; what waits waits for them.
-    alone = record.fact is None
+    alone = record.fault is not None
     places = places_without(row.seen, envelope.source, envelope.sequence, alone=alone)
     if places is None:
         return None

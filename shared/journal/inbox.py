@@ -15,6 +15,7 @@ from aiokafka import ConsumerRecord
 
 from shared.errors import Conflict, Refused, Unavailable
 from shared.events.envelope import Fact
+from shared.events.event import MalformedEvent
 from shared.identifiers import CaseId
 from shared.journal.batch import Batch, still_waits, verdict_of
 from shared.journal.parked import ParkedRow, delete_parked, load_parked, save_parked
@@ -23,7 +24,7 @@ from shared.journal.rows import CaseRow, lock_cases, read_cases
 from shared.journal.surroundings import Stage
 from shared.journal.work import Origin, Work
 from shared.messaging.reading import Verdict, is_skipped
-from shared.messaging.records import NOBODY, Incoming, incoming, kind_of
+from shared.messaging.records import NOBODY, Incoming, fault_of, incoming, kind_of
 from shared.observability import metrics
 from shared.observability.tracing import current_traceparent, is_tracing, span
 from shared.postgres.faults import reachable
@@ -181,6 +182,9 @@ class Inbox:
         """Do with a fact what the reading rule says of it."""
         source = fact.envelope.source
         if source is self._stage.source and verdict in (Verdict.APPLY, Verdict.WAIT):
+            if (fault := record.fault) is not None:  # a stranger's, in our name
+                self._set_aside(batch, row, record, fault)
+                return
             raise LogIsAhead(f"{source.value} {record.partition}:{record.offset}")
         batch.count(verdict)
         if verdict is Verdict.APPLY:
@@ -199,7 +203,7 @@ class Inbox:
 
     def _apply(self, batch: Batch, row: CaseRow, record: Incoming, fact: Fact) -> None:
         try:
-            if type(fact.event) not in row.decider.heeds:
+            if fact.model not in row.decider.heeds:
                 batch.work.fold(row, fact)
                 self._count_illegal(row, fact)
                 return
@@ -207,6 +211,8 @@ class Inbox:
                 batch.work.fold(row, fact)
                 self._count_illegal(row, fact)
                 self._answer(batch, row, fact)
+        except MalformedEvent as fault:
+            self._set_aside(batch, row, record, fault_of(fault))
         except Refused as refused:
             # Nobody listens to a refusal here; that rules refuse what they called for is a fault.
             self._set_aside(batch, row, record, f"refused: {refused.rule}")

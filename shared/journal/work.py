@@ -93,8 +93,13 @@ class Work:
         return _Attempt(undo)
 
     def fold(self, row: CaseRow, fact: Fact) -> None:
-        """Take in a fact: another service's, or one of ours that a restore brought back."""
+        """Take in a fact: another service's, or one of ours that a restore brought back.
+
+        Raises MalformedEvent and whatever rules raise; then nothing was taken in.
+        """
         decider = row.decider
+        if fact.model is ParkedResolved:
+            _ = fact.event  # no rule asks what it says, but we do, below
         state = decider.evolve(row.state, fact)
         errands = decider.errands(fact, state)
         # Nothing raises from here on: a fact is folded as a whole or not at all.
@@ -232,9 +237,10 @@ class Work:
 
     def _note_skipped(self, row: CaseRow, fact: Fact) -> None:
         """An operator's word holds on replay too: what was skipped once is skipped again (D7)."""
-        event = fact.event
-        if type(event) is not ParkedResolved:
+        if fact.model is not ParkedResolved:
             return
+        event = fact.event
+        assert isinstance(event, ParkedResolved)
         if event.how == "skipped" and fact.envelope.source is self._source:
             token = token_of(event.record, event.partition, event.offset)
             row.seen = with_skipped(row.seen, token)

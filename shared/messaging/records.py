@@ -11,7 +11,7 @@ from uuid import UUID
 from aiokafka import ConsumerRecord
 
 from shared.events.attributes import spelt_in
-from shared.events.codec import MalformedEvent, UnknownType, fact_of
+from shared.events.codec import UnknownType, unread_fact_of
 from shared.events.envelope import (
     Envelope,
     Fact,
@@ -20,6 +20,7 @@ from shared.events.envelope import (
     envelope_with,
     headers_of,
 )
+from shared.events.event import MalformedEvent
 from shared.identifiers import CaseId, uuid_of
 
 NOBODY = CaseId(UUID(int=0))
@@ -83,7 +84,7 @@ class Incoming:
 
     @property
     def fact(self) -> Fact | None:
-        """The fact, if the record is one."""
+        """The fact, if the record is one as far as its envelope goes (see `Fact`)."""
         found = self._read()
         return None if isinstance(found, str) else found
 
@@ -91,10 +92,16 @@ class Incoming:
     def fault(self) -> str | None:
         """Why it is none, if it is none; nothing of what a stranger wrote but printable text."""
         found = self._read()
-        return found if isinstance(found, str) else None
+        if isinstance(found, str):
+            return found
+        try:
+            _ = found.event
+        except MalformedEvent as error:
+            return fault_of(error)
+        return None
 
     def open(self) -> None:
-        """Read it now, all of it."""
+        """Take it apart now, up to what the event says."""
         self._read()
 
     def _look(self) -> None:
@@ -110,7 +117,7 @@ class Incoming:
             if not self.value:  # null and empty are one: a record that stands aside keeps no null
                 raise MalformedEvent("the record has no value")
         except Exception as error:  # noqa: BLE001 - whatever a record is, the batch goes on (D7)
-            self._found = _fault(error)
+            self._found = fault_of(error)
 
     def _read(self) -> Fact | str:
         found = self._found
@@ -119,9 +126,9 @@ class Incoming:
                 self._look()
                 return self._read()
             try:
-                found = fact_of(self._envelope, self.data)
+                found = unread_fact_of(self._envelope, self.data)
             except Exception as error:  # noqa: BLE001 - see above
-                found = _fault(error)
+                found = fault_of(error)
             self._found = found
         return found
 
@@ -158,7 +165,7 @@ def incoming(record: ConsumerRecord) -> Incoming:
     )
 
 
-def _fault(error: Exception) -> str:
+def fault_of(error: Exception) -> str:
     """What a record's fault is called: without control signs, and not without end."""
     match error:
         case UnknownType():

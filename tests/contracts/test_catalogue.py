@@ -13,8 +13,8 @@ from typing import Any, get_args
 import pytest
 
 from shared.events.catalogue import BY_TYPE, ENTRIES, Entry, entry_of
-from shared.events.codec import MalformedEvent, UnknownType, decode, encode
-from shared.events.event import ERASED, Event, Kind, Private, Remark
+from shared.events.codec import UnknownType, decode, encode
+from shared.events.event import ERASED, Event, Kind, MalformedEvent, Private, Remark
 from shared.events.intake import WithdrawalRequested
 from shared.events.upcasts import UPCASTS
 from shared.identifiers import Source

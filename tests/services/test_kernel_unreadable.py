@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from shared.identifiers import new_id
+from services.executor.state import ExecutorCase
+from shared.identifiers import Source, new_id
 from shared.messaging.records import NOBODY
 from tests.facts import Written
 from tests.running import Running
@@ -147,3 +148,33 @@ async def test_cases_are_counted_and_not_the_records_behind_them(
     assert await routing.inbox.take(records) == 2
     more = await unread(site, routing, [case.withdrawal_requested()])
     assert await routing.inbox.take(more) == 0
+
+
+# ---- what a stage asks of an event --------------------------------------------------------------
+
+
+async def test_what_nobody_asks_an_event_stops_nobody(site: Site, routing: Running) -> None:
+    """Where an event leads stands in its envelope: who needs no more goes on without the rest."""
+    executor, case = await site.start(Source.EXECUTOR), registered_case()
+    lodged, registered = case.written
+    await site.tell([lodged, registered.but(value=b"{}"), case.assigned()])
+    await routing.read()
+    await executor.read()
+    assert await routing.parked(case.case_id) is not None, "it needs the due that is not there"
+    assert await executor.parked(case.case_id) is None
+    text = await executor.pool.fetchval("SELECT state FROM cases WHERE case_id = $1", case.case_id)
+    assert ExecutorCase.read(text).course.held_by(Source.EXECUTOR)
+
+
+async def test_a_strangers_record_in_our_name_sets_its_case_aside(
+    site: Site, routing: Running
+) -> None:
+    case, other = registered_case(), registered_case()
+    lodged, registered = case.written
+    mine = registered.but(value=b"{}", source=b"routing", sequence=b"1")
+    mine = mine.but(type=b"qyzmet.routing.executor-assigned.v1")
+    await told(site, routing, [lodged, mine, *other.written])
+    reason = await routing.parked(case.case_id)
+    assert reason is not None
+    assert reason.startswith("ExecutorAssigned: ")
+    assert await routing.events(other.case_id) == ASSIGNED
