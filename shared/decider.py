@@ -10,6 +10,7 @@ No clock, randomness or I/O in them. What they need of the world comes in as `Kn
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache, cached_property, partial
 from typing import Generic, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -26,10 +27,11 @@ from shared.procedures.working_time import WorkingCalendar, due_after
 from shared.state import State
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Known:
     """What the shell knows when it decides: the time, the law, the calendar, the people.
 
+    The cases of a batch are decided at one instant, so what follows from it is found out once.
     `loads` counts the open cases of each executor; it is only filled for routing. `salt` is fresh
     randomness for digests of private texts.
     """
@@ -41,15 +43,16 @@ class Known:
     loads: Mapping[str, int] = field(default_factory=dict)
     salt: str = ""
     zone: ZoneInfo = DEPARTMENT_ZONE
-    _terms: dict[tuple[str, str, Step], Due] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
-    """Those computed so far: the cases of a batch are decided at one instant."""
 
-    @property
+    @cached_property
     def today(self) -> date:
         """The date in the city now."""
         return self.now.astimezone(self.zone).date()
+
+    @cached_property
+    def present_executors(self) -> Callable[[str], tuple[str, ...]]:
+        """The responsible executors of an office who are at work today, by name."""
+        return cache(partial(self.directory.present_executors, day=self.today))
 
     def due(self, course: Course, step: Step) -> Due:
         """When `step` is due if its term starts now, by the edition the case was lodged under."""
@@ -59,17 +62,22 @@ class Known:
             self.procedures.procedure(course.lodged.procedure, course.lodged.edition), step
         )
 
-    def term(self, procedure: Procedure, step: Step) -> Due:
-        """When a step of a procedure is due if its term starts now."""
-        key = (procedure.id, procedure.edition, step)
+    def term(self, procedure: Procedure, step: Step, start: datetime | None = None) -> Due:
+        """When a step of a procedure is due if its term starts then; without `start`: now."""
+        start = start or self.now
+        key = (procedure.id, procedure.edition, step, start)
         found = self._terms.get(key)
         if found is None:
             regulated = procedure.step(step)
             found = due_after(
-                self.now, regulated.within, self.calendar, regulated.clause, zone=self.zone
+                start, regulated.within, self.calendar, regulated.clause, zone=self.zone
             )
             self._terms[key] = found
         return found
+
+    @cached_property
+    def _terms(self) -> dict[tuple[str, str, Step, datetime], Due]:
+        return {}
 
 
 class Command(Protocol):

@@ -196,7 +196,7 @@ def only(known: Known, actor: str, role: Role, office: str, clause: str) -> str:
 
 def present_executor(known: Known, staff: str, office: str, clause: str) -> None:
     """A case is given only to a responsible executor of its office who is at work today."""
-    if staff not in known.directory.present_executors(office, known.today):
+    if staff not in known.present_executors(office):
         raise Refused(
             "a case is given to an executor who is at work",
             expected="a responsible executor of the office, at work today",

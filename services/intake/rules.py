@@ -44,7 +44,6 @@ from shared.procedures.catalogue import DeletedProcedure, UnknownProcedure
 from shared.procedures.due import Due
 from shared.procedures.models import Procedure
 from shared.procedures.outside import RuleKind
-from shared.procedures.working_time import due_after
 
 INCOMPLETE = RuleKind.INCOMPLETE_PACKAGE_NOT_ACCEPTED
 """The one reason outside the resolution for not accepting an application (LSS 20.2)."""
@@ -199,8 +198,7 @@ def due_of_the_whole_chain(procedure: Procedure, registering: Due, known: Known)
     """
     due = registering
     for name in _AFTER_REGISTRATION:
-        step = procedure.step(name)
-        due = due_after(due.at, step.within, known.calendar, step.clause, zone=known.zone)
+        due = known.term(procedure, name, due.at)
     return due
 
 

@@ -1,5 +1,6 @@
 """What notify decides: the result goes out, and what is said of the message about it."""
 
+from functools import cache
 from typing import assert_never
 
 from services.notify.commands import (
@@ -103,6 +104,7 @@ def record_notice(command: RecordNotice, case: NotifyCase, known: Known) -> list
     ]
 
 
+@cache
 def ways_of(procedure: Procedure) -> frozenset[Way]:
     """The ways in which a result may go out.
 

@@ -89,7 +89,7 @@ def assign_by_rule(command: AssignByRule, case: RoutingCase, known: Known) -> li
 
 def choice(office: str, known: Known) -> str | None:
     """Whom the rule would name now."""
-    return least_loaded(known.directory.present_executors(office, known.today), known.loads)
+    return least_loaded(known.present_executors(office), known.loads)
 
 
 def _assigned(
