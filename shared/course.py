@@ -86,15 +86,16 @@ class Course(State, frozen=True):
     path: tuple[Source, ...] = (Source.INTAKE,)
     """The holders by turn, from turn 0, as far as the hand-offs read so far lead. It follows from
     `handings`, and is asked for so often that it is kept."""
-    lodged: Lodged | None = None
-    documents: tuple[Paper, ...] = ()
-    """As lodged, then as added, in intake's order."""
     handings: tuple[Handing, ...] = ()
     endings: tuple[Ending, ...] = ()
     requests: tuple[EventId, ...] = ()
     """Wishes to withdraw, in intake's order."""
     answers: tuple[EventId, ...] = ()
     erased: bool = False
+    # Last what changes least (see the table `cases`).
+    lodged: Lodged | None = None
+    documents: tuple[Paper, ...] = ()
+    """As lodged, then as added, in intake's order."""
 
     def heard(self, fact: Fact) -> Self:
         """The course after one more fact, in whatever order facts of different sources come."""

@@ -46,16 +46,18 @@ CREATE TABLE published (
 ) WITH (autovacuum_analyze_scale_factor = 1);
 
 -- The stage's state of a case: folded from its own journal and from the log, never the truth.
+-- What changes stands in the middle, also of the state: of a row that is updated Postgres logs
+-- neither the equal beginning nor the equal end.
 CREATE TABLE cases (
     case_id     uuid        PRIMARY KEY,
-    seen        text        NOT NULL,         -- JSON: per source, the short ids applied, in order
-    state       text        NOT NULL,         -- JSON of the stage's state
     head        text        NOT NULL,         -- hash of this stage's last event of the case
     claim       text,                         -- what the open case takes up for others
     parked      text,                         -- why the case is set aside; NULL: it flows
+    version     integer     NOT NULL,         -- how often it was written: nobody writes over another
     waits       boolean     NOT NULL DEFAULT false,
     due         timestamptz,                  -- when the case is looked at again; NULL: it need not be
-    version     integer     NOT NULL          -- how often it was written: nobody writes over another
+    seen        text        NOT NULL,         -- JSON: per source, the short ids applied, in order
+    state       text        NOT NULL          -- JSON of the stage's state
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.1, autovacuum_analyze_scale_factor = 1);
 ALTER TABLE cases
     ALTER seen SET STATISTICS 0, ALTER state SET STATISTICS 0, ALTER head SET STATISTICS 0;
