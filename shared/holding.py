@@ -104,10 +104,9 @@ def withdraw_case(course: Course, source: Source, known: Known) -> list[Event]:
 
 def mark_overdue(command: MarkOverdue, case: HeldCase, source: Source, known: Known) -> list[Event]:
     """The holder says, once for each due, that a term ran out; nobody else says anything."""
+    ended = term_end(case, source)
     due = case.terms.standing(case.course)
-    if not case.course.held_by(source) or STEP_OF[source] is not command.step or due is None:
-        return []
-    if due.at > command.due or due.at in case.terms.overdue:
+    if ended is None or due is None or ended > command.due or STEP_OF[source] is not command.step:
         return []
     return [StageOverdue(step=command.step, due=due, noticed_at=known.now)]
 
@@ -138,15 +137,16 @@ def answer_withdrawal(case_id: CaseId, course: Course, source: Source) -> Withdr
 
 
 def term_end(case: HeldCase, source: Source) -> datetime | None:
-    """When the term of the holder's step ends; None for all others, and once its end was said."""
+    """When the term of the holder's step ends (R2 5, R3 5, R4 5); None for all others, and once its
+    end was said."""
     if not case.course.held_by(source):
         return None
     kept = case.terms.kept(case.course)
     return None if kept is None or kept.at in case.terms.overdue else kept.at
 
 
-def overdue_on_time(case_id: CaseId, source: Source, due: datetime) -> MarkOverdue:
-    """What is wished at the end of a term."""
+def overdue_on_time(case_id: CaseId, due: datetime, source: Source) -> MarkOverdue:
+    """What the holder wishes at the end of its term."""
     return MarkOverdue(case_id=case_id, actor="rule:deadline", step=STEP_OF[source], due=due)
 
 

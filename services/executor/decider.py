@@ -1,12 +1,14 @@
 """Executor's pure functions, joined."""
 
+from functools import partial
+
 from services.executor.commands import ExecutorCommand
-from services.executor.deadlines import due, on_time
 from services.executor.reactions import HEEDS, react
 from services.executor.rules import decide
 from services.executor.state import SOURCE, ExecutorCase, evolve
 from shared.course import Course
 from shared.decider import Decider, nothing_to_carry
+from shared.holding import overdue_on_time, term_end
 
 
 def course(case: ExecutorCase) -> Course:
@@ -28,7 +30,7 @@ DECIDER: Decider[ExecutorCommand, ExecutorCase] = Decider(
     heeds=HEEDS,
     course=course,
     claim=claim,
-    due=due,
-    on_time=on_time,
+    due=partial(term_end, source=SOURCE),
+    on_time=partial(overdue_on_time, source=SOURCE),
     errands=nothing_to_carry,
 )

@@ -1,12 +1,14 @@
 """Intake's pure functions, joined."""
 
+from functools import partial
+
 from services.intake.commands import IntakeCommand
-from services.intake.deadlines import due, on_time
 from services.intake.reactions import HEEDS, react
 from services.intake.rules import decide
 from services.intake.state import SOURCE, IntakeCase, claim_of, evolve
 from shared.course import Course
 from shared.decider import Decider, nothing_to_carry
+from shared.holding import overdue_on_time, term_end
 
 
 def course(case: IntakeCase) -> Course:
@@ -31,7 +33,7 @@ DECIDER: Decider[IntakeCommand, IntakeCase] = Decider(
     heeds=HEEDS,
     course=course,
     claim=claim,
-    due=due,
-    on_time=on_time,
+    due=partial(term_end, source=SOURCE),
+    on_time=partial(overdue_on_time, source=SOURCE),
     errands=nothing_to_carry,
 )

@@ -1,13 +1,15 @@
 """Notify's pure functions, joined."""
 
+from functools import partial
+
 from services.notify.commands import NotifyCommand
-from services.notify.deadlines import due, on_time
 from services.notify.effects import errands
 from services.notify.reactions import HEEDS, react
 from services.notify.rules import decide
 from services.notify.state import SOURCE, NotifyCase, evolve
 from shared.course import Course
 from shared.decider import Decider
+from shared.holding import overdue_on_time, term_end
 
 
 def course(case: NotifyCase) -> Course:
@@ -29,7 +31,7 @@ DECIDER: Decider[NotifyCommand, NotifyCase] = Decider(
     heeds=HEEDS,
     course=course,
     claim=claim,
-    due=due,
-    on_time=on_time,
+    due=partial(term_end, source=SOURCE),
+    on_time=partial(overdue_on_time, source=SOURCE),
     errands=errands,
 )

@@ -1,13 +1,15 @@
 """Routing's pure functions, joined: one set for cases, one for the department."""
 
+from functools import partial
+
 from services.routing.commands import DepartmentCommand, RoutingCommand
-from services.routing.deadlines import due, on_time
 from services.routing.reactions import DEPARTMENT_HEEDS, HEEDS, react, react_department
 from services.routing.rules import decide, decide_department
 from services.routing.state import SOURCE, RoutingCase, evolve
 from shared.course import Course
 from shared.decider import Decider, nothing_due, nothing_on_time, nothing_to_carry
 from shared.directory import DepartmentCase, evolve_department
+from shared.holding import overdue_on_time, term_end
 
 
 def course(case: RoutingCase) -> Course:
@@ -29,8 +31,8 @@ DECIDER: Decider[RoutingCommand, RoutingCase] = Decider(
     heeds=HEEDS,
     course=course,
     claim=claim,
-    due=due,
-    on_time=on_time,
+    due=partial(term_end, source=SOURCE),
+    on_time=partial(overdue_on_time, source=SOURCE),
     errands=nothing_to_carry,
 )
 

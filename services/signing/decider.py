@@ -1,12 +1,14 @@
 """Signing's pure functions, joined."""
 
+from functools import partial
+
 from services.signing.commands import SigningCommand
-from services.signing.deadlines import due, on_time
 from services.signing.reactions import HEEDS, react
 from services.signing.rules import decide
 from services.signing.state import SOURCE, SigningCase, evolve
 from shared.course import Course
 from shared.decider import Decider, nothing_to_carry
+from shared.holding import overdue_on_time, term_end
 
 
 def course(case: SigningCase) -> Course:
@@ -28,7 +30,7 @@ DECIDER: Decider[SigningCommand, SigningCase] = Decider(
     heeds=HEEDS,
     course=course,
     claim=claim,
-    due=due,
-    on_time=on_time,
+    due=partial(term_end, source=SOURCE),
+    on_time=partial(overdue_on_time, source=SOURCE),
     errands=nothing_to_carry,
 )

@@ -148,11 +148,10 @@ class Desk:
             await work.finish(self._stage.vault)
             try:
                 await work.write(connection)
-            except asyncpg.UniqueViolationError:
+            except asyncpg.UniqueViolationError:  # of the journal: cases say so themselves
                 raise Conflict("the place in the journal was taken") from None
             await _find_places(connection, [outcomes[place] for place in fresh])
-        self._stage.kept.put(cases.values())
-        metrics.count_recorded(work.told)
+        self._stage.committed(work)
         return outcomes
 
     async def _unrepeated(

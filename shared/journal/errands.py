@@ -118,7 +118,6 @@ class Errands:
                     _log.info("errand_outcome_not_needed", kind=errand.kind, rule=refused.rule)
                 await work.finish(self._stage.vault)
                 await work.write(connection)
-        self._stage.kept.put(cases.values())
-        metrics.count_recorded(work.told)
+        self._stage.committed(work)
         metrics.ERRANDS.labels(errand.kind, "done").inc()
         self._relay.wake()

@@ -138,8 +138,7 @@ class Inbox:
             await delete_parked(connection, batch.resolved)
             await save_parked(connection, batch.set_aside)
             await self._move(connection, fresh)
-        self._stage.kept.put(cases.values())
-        metrics.count_recorded(work.told)
+        self._stage.committed(work)
         metrics.count_read(batch.verdicts)
         if work.told:
             self._relay.wake()

@@ -13,6 +13,8 @@ from shared.holding import ResolveParked, resolve_parked
 from shared.identifiers import DEPARTMENT, CaseId, Source
 from shared.journal.kept import Kept
 from shared.journal.rows import AnyDecider
+from shared.journal.work import Work
+from shared.observability import metrics
 from shared.postgres.pool import Connection, Pool
 from shared.privacy.keys import Vault
 from shared.procedures.catalogue import Catalogue
@@ -48,6 +50,11 @@ class Stage:
     def decider(self, case_id: CaseId) -> AnyDecider:
         """The decider that a case belongs to."""
         return self.department if case_id == DEPARTMENT else self.cases
+
+    def committed(self, work: Work) -> None:
+        """What follows the commit of a transaction's work."""
+        self.kept.put(work.cases.values())
+        metrics.count_recorded(work.told)
 
     async def known(self, connection: Connection) -> Known:
         """The time, the law, the calendar and the people, as they stand now."""

@@ -70,8 +70,7 @@ class Timers:
                 fired = sum(_fire(work, cases[case_id], at) for case_id, at in due.items())
                 await work.finish(self._stage.vault)
                 await work.write(connection)
-        self._stage.kept.put(cases.values())
-        metrics.count_recorded(work.told)
+        self._stage.committed(work)
         metrics.TIMERS_FIRED.inc(fired)
         if work.told:
             self._relay.wake()

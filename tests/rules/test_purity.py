@@ -18,7 +18,6 @@ PURE = (
     "state.py",
     "rules.py",
     "reactions.py",
-    "deadlines.py",
     "effects.py",
     "decider.py",
 )
