@@ -6,7 +6,7 @@ Nothing here raises: what cannot be read becomes a fault, which parks the record
 import base64
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
@@ -194,6 +194,11 @@ def arrival_of(raw: LogRecord) -> Arrival:
 def arrivals_of(records: Iterable[LogRecord]) -> list[Arrival]:
     """Several at once."""
     return [arrival_of(record) for record in records]
+
+
+def up_to(ends: Mapping[tuple[str, int], int], arrivals: Iterable[Arrival]) -> list[Arrival]:
+    """Those that stand before the end of their partition."""
+    return [each for each in arrivals if each.raw.offset < ends[each.at[:2]]]
 
 
 def _in_one_look(raw: LogRecord) -> Arrival | None:

@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from services.casebook import folding, offsets
-from services.casebook.arrivals import Arrival, LogRecord, arrival_of
+from services.casebook.arrivals import Arrival, arrivals_of, up_to
 from services.casebook.bulk import Row
 from services.casebook.folding import BAD_VALUES, Desk
 from services.casebook.projections import department, names, notices, timeline
@@ -78,8 +78,8 @@ class Stretch:
         desk, pile = Desk(), _Pile()
         first, last = dict[Partition, Arrival](), dict[Partition, Arrival]()
         count = 0
-        async for records in self._log.read_to(self._ends, POLL_MAX):
-            arrivals = self._wanted(records, self._ends)
+        async for found in self._log.read_as(self._ends, POLL_MAX, arrivals_of):
+            arrivals = up_to(self._ends, found)
             first = {_partition(each): each for each in reversed(arrivals)} | first
             latest = {_partition(each): each for each in arrivals}
             last |= latest
@@ -98,13 +98,6 @@ class Stretch:
         await offsets.move_from(self._connection, first, last)
         await offsets.tell_from_here(self._connection, last)
         self._advance(count)
-
-    def _wanted(self, records: Sequence[LogRecord], ends: Mapping[Partition, int]) -> list[Arrival]:
-        return [
-            arrival_of(record)
-            for record in records
-            if record.offset < ends[record.topic, record.partition]
-        ]
 
     async def _take(self, desk: Desk, pile: "_Pile", arrivals: Sequence[Arrival]) -> None:
         """Admit one poll, and put what was told on the pile."""
@@ -143,8 +136,8 @@ class Stretch:
         """What a transaction did not take, as live batches: they find the record and park it."""
         self._log.seek(begun)
         upto = self._reached
-        async for records in self._log.read_to(upto, POLL_MAX):
-            if arrivals := self._wanted(records, upto):
+        async for found in self._log.read_as(upto, POLL_MAX, arrivals_of):
+            if arrivals := up_to(upto, found):
                 await folding.fold(self._connection, arrivals)
                 self._advance(len(arrivals))
         # What was told of on the way is of no use: what came before it is missing.

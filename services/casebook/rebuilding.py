@@ -15,7 +15,7 @@ from typing import Final
 import asyncpg
 
 from services.casebook import folding, offsets
-from services.casebook.arrivals import arrival_of
+from services.casebook.arrivals import arrivals_of, up_to
 from services.casebook.building import Advance, Stretch
 from services.casebook.projections.names import carry as carry_names
 from services.casebook.projections.names import put_back as put_back_names
@@ -47,6 +47,7 @@ _LONG: Final = Limits(statement_s=3600.0, idle_in_transaction_s=600.0)
 _ORPHANS_S: Final = 30.0
 _LEVEL_S: Final = 60.0
 _NEAR: Final = 500
+_POLL_MAX: Final = 2_000
 _PAUSE_S: Final = 0.1
 
 _NOTE: Final = "INSERT INTO origin (reason) VALUES ($1) ON CONFLICT DO NOTHING"
@@ -173,13 +174,8 @@ class Shadow:
         """Fold up to these places, where it is not farther already."""
         wanted = {place: max(end, self.reached[place]) for place, end in to.items()}
         self._log.seek(self.reached)
-        async for records in self._log.read_to(wanted):
-            arrivals = [
-                arrival_of(each)
-                for each in records
-                if each.offset < wanted[each.topic, each.partition]
-            ]
-            if arrivals:
+        async for found in self._log.read_as(wanted, _POLL_MAX, arrivals_of):
+            if arrivals := up_to(wanted, found):
                 await folding.fold(self._connection, arrivals)
             for each in arrivals:
                 self.reached[each.raw.topic, each.raw.partition] = each.raw.offset + 1

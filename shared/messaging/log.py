@@ -96,9 +96,19 @@ class Log:
 
         Raises Unavailable when nothing comes for 20 s although the end is not reached.
         """
+        async for records in self.read_as(ends, most, list):
+            yield records
+
+    async def read_as(
+        self,
+        ends: Mapping[Place, int],
+        most: int,
+        opened: Callable[[list[ConsumerRecord]], list[T]],
+    ) -> AsyncIterator[list[T]]:
+        """As `read_to`, with each record opened while it is at hand."""
         idle = 0.0
         while await self._behind(ends):
-            records = await self.poll(_FETCH_WAIT_MS, most)
+            records = await self.poll_as(_FETCH_WAIT_MS, most, opened)
             if records:
                 idle = 0.0
                 yield records

@@ -11,10 +11,10 @@ from aiokafka import ConsumerRecord
 
 from shared.errors import Unavailable
 from shared.messaging.log import Log, Place
+from shared.messaging.polling import AT_ONCE
 
 _POLL_MS: Final = 50
 _IDLE_S_MAX: Final = 20.0
-_AT_ONCE: Final = 2000
 
 
 class Missing(NamedTuple):
@@ -39,7 +39,7 @@ async def scan(
         following = begins.get(place, 0)
         log.go_to(place, following)
         while following < end:
-            records = await _next(log, place, _AT_ONCE)
+            records = await _next(log, place, AT_ONCE)
             if records is None:
                 log.go_to(place, following)
                 async for found in _around(log, place, following, end):

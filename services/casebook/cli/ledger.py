@@ -8,6 +8,7 @@ from services.casebook.cli.screen import Meter, Screen
 from services.casebook.evidence import Damage, Flaw, LogRecord
 from services.casebook.verification import LogLedger
 from shared.messaging.log import Log, Place, open_log
+from shared.messaging.polling import AT_ONCE
 from shared.messaging.scanning import Missing, scan
 
 
@@ -30,7 +31,7 @@ async def take_in(
         log.seek(first)
         total = sum(end - first[place] for place, end in ends.items())
         with screen.progress("log", total) as meter:
-            async for records in log.read_to(ends):
+            async for records in log.read_to(ends, AT_ONCE):
                 for record in records:
                     if record.offset < ends[record.topic, record.partition]:
                         ledger.take(came(record))
