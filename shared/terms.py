@@ -121,7 +121,7 @@ class Responsible(State, frozen=True):
 
     def heard(self, fact: Fact) -> Self:
         """The first assignment counts, and of the reassignments the last."""
-        if fact.model not in _NAME_AN_EXECUTOR:
+        if not issubclass(fact.model, _NAME_AN_EXECUTOR):
             return self
         match fact.event:
             case ExecutorAssigned(executor=executor) if not self.assigned:

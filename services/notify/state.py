@@ -50,15 +50,13 @@ class NotifyCase(State, frozen=True):
         return self.drafts[self.course.turn - 2]
 
 
-_HEARD: Final = frozenset(
-    {
-        ApplicationLodged,
-        ApplicationRegistered,
-        NotificationDrafted,
-        ResultIssued,
-        NoticeSent,
-        NoticeFailed,
-    }
+_HEARD: Final = (
+    ApplicationLodged,
+    ApplicationRegistered,
+    NotificationDrafted,
+    ResultIssued,
+    NoticeSent,
+    NoticeFailed,
 )
 
 
@@ -68,7 +66,7 @@ def evolve(case: NotifyCase, fact: Fact) -> NotifyCase:
         "course": case.course.heard(fact),
         "terms": case.terms.heard(fact, SOURCE),
     }
-    if fact.model not in _HEARD:
+    if not issubclass(fact.model, _HEARD):
         return case.but(changed)
     turn = fact.envelope.turn
     match fact.event:

@@ -46,7 +46,7 @@ class SigningCase(State, frozen=True):
         return self.drafting_due.due
 
 
-_HEARD: Final = frozenset({NotificationDrafted, ExecutorAssigned})
+_HEARD: Final = (NotificationDrafted, ExecutorAssigned)
 
 
 def evolve(case: SigningCase, fact: Fact) -> SigningCase:
@@ -56,7 +56,7 @@ def evolve(case: SigningCase, fact: Fact) -> SigningCase:
         "terms": case.terms.heard(fact, SOURCE),
         "responsible": case.responsible.heard(fact),
     }
-    if fact.model not in _HEARD:
+    if not issubclass(fact.model, _HEARD):
         return case.but(changed)
     turn = fact.envelope.turn
     match fact.event:
