@@ -49,6 +49,8 @@ _PLACES: Final = {
     "partition", "offset", "effective", "parked_since", "next", "last_event_id", "last_case",
     "last_source",
 }  # fmt: skip
+_OF_THESE_TABLES: Final = {"log_end", "told_from"}
+"""How far their reader has looked, and from where they tell changes: a rebuild begins its own."""
 _SHOWN_MAX: Final = 3
 
 
@@ -60,7 +62,7 @@ async def snapshot(environment: LocalEnvironment, *, places: bool = True) -> Sna
         for table, query in _STAGE.items()
     }
     queries |= {f"casebook.{table}": f"SELECT * FROM casebook.{table}" for table in _CASEBOOK}
-    hidden = _TIMES | {"log_end"} | (set() if places else _PLACES)
+    hidden = _TIMES | _OF_THESE_TABLES | (set() if places else _PLACES)
     connection = await asyncpg.connect(environment.database_url, timeout=30)
     try:
         return {
