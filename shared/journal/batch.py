@@ -36,7 +36,7 @@ def verdict_of(row: CaseRow, envelope: Envelope) -> Verdict:
 
 def still_waits(row: CaseRow, held: ParkedRow) -> bool:
     """Whether something is still missing before a record that waits."""
-    fact = held.record.fact
+    fact = held.record.unread_fact
     return fact is None or verdict_of(row, fact.envelope) is Verdict.WAIT
 
 
@@ -46,7 +46,7 @@ def passed_with(row: CaseRow, record: Incoming) -> PassedOver | None:
     if envelope is None:
         return None
     # What cannot be read says nothing of the records before it; what waits waits for them.
-    alone = record.fault is not None
+    alone = record.fact is None
     places = places_without(row.seen, envelope.source, envelope.sequence, alone=alone)
     if places is None:
         return None

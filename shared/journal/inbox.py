@@ -170,10 +170,10 @@ class Inbox:
             batch.count(verdict)
         elif row.parked is not None:
             self._set_aside(batch, row, record, "behind a record that was set aside")
-        elif blamed is not None or record.fact is None or verdict is None:
+        elif blamed is not None or record.unread_fact is None or verdict is None:
             self._set_aside(batch, row, record, blamed or record.fault or "unreadable")
         else:
-            self._follow(batch, row, record, record.fact, verdict)
+            self._follow(batch, row, record, record.unread_fact, verdict)
 
     def _follow(
         self, batch: Batch, row: CaseRow, record: Incoming, fact: Fact, verdict: Verdict
@@ -252,10 +252,11 @@ class Inbox:
         else:
             batch.resolved.append(held)
         record = held.record
-        assert record.fact is not None
-        verdict = verdict_of(row, record.fact.envelope)
+        fact = record.unread_fact
+        assert fact is not None
+        verdict = verdict_of(row, fact.envelope)
         if verdict is Verdict.APPLY:
-            self._apply(batch, row, record, record.fact)
+            self._apply(batch, row, record, fact)
         elif verdict is Verdict.CONTRADICTION:
             self._contradicted(batch, row, record)
 

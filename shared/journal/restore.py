@@ -132,9 +132,7 @@ async def _take_own(stage: Stage, records: Sequence[ConsumerRecord]) -> int:
         if record.envelope is not None and record.envelope.source is stage.source
     ]
     await _refuse_newer(stage, read)
-    own = [
-        (record, record.fact) for record in read if record.fact is not None and record.fault is None
-    ]
+    own = [(record, record.fact) for record in read if record.fact is not None]
     if not own:
         return 0
     try:

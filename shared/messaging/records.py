@@ -83,10 +83,15 @@ class Incoming:
         return self._envelope
 
     @property
-    def fact(self) -> Fact | None:
+    def unread_fact(self) -> Fact | None:
         """The fact, if the record is one as far as its envelope goes (see `Fact`)."""
         found = self._read()
         return None if isinstance(found, str) else found
+
+    @property
+    def fact(self) -> Fact | None:
+        """The fact, if the record is one."""
+        return self.unread_fact if self.fault is None else None
 
     @property
     def fault(self) -> str | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
+from services.casebook.cli.events import Logged, values_of
 from shared.events import codec, upcasts
 from shared.events.catalogue import BY_TYPE
 from shared.events.codec import UnknownType, decode, encode
@@ -142,15 +144,16 @@ def test_any_record_is_a_fact_or_says_why_not(
     retyped = [(name, own.get(name, value)) for name, value in headers]
     found = Incoming("case-events", 3, 7, key, tuple(retyped), data)
     assert isinstance(found, Incoming)
-    assert found.fact is not None or found.fault is not None
+    assert (found.fact is None) is (found.fault is not None)
     assert tuple(found.headers) == tuple(retyped), "a record stands aside as it came"
     if found.fault is not None:
         assert found.fault.isprintable()
         assert not found.fault.startswith("it cannot be read"), "a fault that nobody has named"
     if found.fact is not None:
         assert found.fact.envelope.case_id == found.case_id
-    if found.fact is not None and found.fault is None:
         assert type(found.fact.event) is found.fact.model
+    shown = values_of(Logged(found, datetime.now(UTC)))  # `qyzmet events`: whatever a record is
+    assert ("data" in shown) is (found.fault is None)
 
 
 @many
