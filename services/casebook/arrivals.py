@@ -6,7 +6,7 @@ Nothing here raises: what cannot be read becomes a fault, which parks the record
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.events import codec
-from shared.events.attributes import CASE, EVENT, SEQUENCE, SOURCE, TYPE, Spelt, spelt_in
+from shared.events.attributes import CASE, EVENT, SEQUENCE, SOURCE, TYPE, Headers, Spelt, spelt_in
 from shared.events.catalogue import BY_TYPE, Entry
 from shared.events.envelope import (
     Envelope,
@@ -34,8 +34,6 @@ from shared.events.spelling import Words, spelt, words_in
 from shared.events.upcasts import UPCASTS
 from shared.identifiers import DEPARTMENT, CaseId, EventId, Source, rare_uuid_of, uuid_of
 from shared.messaging.topics import DEPARTMENT_EVENTS
-
-Headers = Sequence[tuple[str, bytes | None]]
 
 _SOURCES: Final = {source.value: source for source in Source}
 _DEPARTMENT: Final = str(DEPARTMENT)

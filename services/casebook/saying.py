@@ -17,13 +17,13 @@ from services.casebook.evidence import Key, LogRecord
 
 # The look that `envelope_of` takes, without the making: nobody else needs it apart.
 from shared.events.attributes import AS_WRITTEN as SPELLINGS
+from shared.events.attributes import Headers
 from shared.events.envelope import MalformedEnvelope, canonical, envelope_of, from_headers
 from shared.identifiers import DEPARTMENT, Source, uuid_of
 from shared.messaging.topics import DEPARTMENT_EVENTS
 
 _SOURCES: Final = {source.value: source for source in Source}
 _DEPARTMENT: Final = str(DEPARTMENT)
-Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Said(NamedTuple):

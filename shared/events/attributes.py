@@ -15,6 +15,9 @@ from shared.identifiers import Source
 CONTENT_TYPE: Final = ("content-type", b"application/json")
 SPEC_VERSION: Final = "1.0"
 
+Headers = Sequence[tuple[str, bytes | None]]
+"""Of a record, as a client gives them."""
+
 Spelt = tuple[str, ...]
 """The values of an envelope as texts, in the order of their names; the absent ones are empty."""
 
@@ -87,7 +90,7 @@ AS_WRITTEN: Final = dict(_shapes())
 """By the names of the headers: the whole envelope in one look."""
 
 
-def spelt_in(headers: Sequence[tuple[str, bytes | None]]) -> Spelt | None:
+def spelt_in(headers: Headers) -> Spelt | None:
     """The values of an envelope that is written as we write it; None of any other, good or bad."""
     try:
         names, values = zip(*headers, strict=True)

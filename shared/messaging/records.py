@@ -3,14 +3,13 @@
 import base64
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
 
-from shared.events.attributes import spelt_in
+from shared.events.attributes import Headers, spelt_in
 from shared.events.codec import UnknownType, unread_fact_of
 from shared.events.envelope import (
     Envelope,
@@ -28,8 +27,6 @@ NOBODY = CaseId(UUID(int=0))
 UNKNOWN_TYPE = "unknown type"
 """How the fault of a record begins that a newer build may be able to read."""
 _ID: Final = "ce_id"
-
-Headers = Sequence[tuple[str, bytes | None]]
 
 
 @dataclass(slots=True)
