@@ -22,10 +22,12 @@ from services.casebook.following import Follower, Source
 from services.casebook.schemas import MIGRATIONS
 from services.casebook.settings import Settings
 from services.casebook.wiring import make_app
+from shared.errors import Unavailable
 from shared.http.tokens import issue
 from shared.identifiers import Role
 from shared.messaging.log import open_log
 from shared.messaging.topics import TOPICS, create_topics, delete_topics
+from shared.postgres.faults import reachable
 from shared.postgres.migrations import migrate
 from shared.postgres.pool import Pool, open_pool
 from shared.privacy.master import new_key_text
@@ -101,8 +103,9 @@ class ReadSide:
         deadline = time.monotonic() + WAIT_S
         while time.monotonic() < deadline:
             following: dict[tuple[str, int], int] = {}
-            # Until it is made again, a dropped schema has folded nothing.
-            with suppress(asyncpg.UndefinedTableError):
+            # Until it is made again, a dropped schema has folded nothing; nor is anything to be
+            # seen through a connection that the test has ended.
+            with suppress(asyncpg.UndefinedTableError, Unavailable), reachable("the database"):
                 rows = await self.pool.fetch("SELECT topic, partition, next FROM offsets")
                 following = {(row["topic"], row["partition"]): row["next"] for row in rows}
             if all(following.get((t, p), 0) > offset for t, p, offset in wanted):

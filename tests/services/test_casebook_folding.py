@@ -397,14 +397,15 @@ async def test_a_standby_takes_over(side: ReadSide) -> None:
 
 async def test_the_fold_survives_its_connections(side: ReadSide) -> None:
     case = CaseFacts()
-    async with side.folding():
+    async with side.pool.acquire() as eyes, side.folding():
         await side.tell(case.lodged())
-        await side.pool.execute(
+        await eyes.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         await side.tell(case.registered())
-        assert (await status(side, case))["state"] == "registered"
+        seen = await eyes.fetchval("SELECT state FROM status WHERE case_id = $1", case.case_id)
+        assert seen == "registered"
 
 
 async def test_the_schema_is_made_by_any_number_of_replicas(side: ReadSide) -> None:
