@@ -3,8 +3,6 @@
 Nothing here raises: what cannot be read becomes a fault, which parks the record's case (D7).
 """
 
-import base64
-import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -249,24 +247,6 @@ def _the_long_way(raw: LogRecord) -> Arrival:
     else:
         return Arrival(raw, case_id, _place(envelope), told, None)
     return Arrival(raw, case_id, _place(envelope), None, fault)
-
-
-def pack_headers(headers: Headers) -> bytes:
-    """Headers as bytes that a database takes, whatever is in them."""
-    return json.dumps(
-        [
-            [name, None if value is None else base64.b64encode(value).decode()]
-            for name, value in headers
-        ]
-    ).encode()
-
-
-def unpack_headers(packed: bytes) -> Headers:
-    """What `pack_headers` packed."""
-    return [
-        (name, None if value is None else base64.b64decode(value))
-        for name, value in json.loads(packed)
-    ]
 
 
 def case_of(raw: LogRecord) -> CaseId:

@@ -6,16 +6,9 @@ from typing import Final
 import asyncpg
 
 from services.casebook.admission import CaseFile
-from services.casebook.arrivals import (
-    Arrival,
-    LogRecord,
-    Raw,
-    arrival_of,
-    logged_at,
-    pack_headers,
-    unpack_headers,
-)
+from services.casebook.arrivals import Arrival, LogRecord, Raw, arrival_of, logged_at
 from shared.identifiers import CaseId
+from shared.messaging.records import headers_in, headers_text
 from shared.postgres.pool import Connection
 
 _WAITING: Final = """
@@ -31,14 +24,14 @@ INSERT INTO waiting (case_id, source, sequence, event_id, office, topic, partiti
                      logged_at, key, headers, value)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::uuid[], $5::text[], $6::text[],
                      $7::smallint[], $8::bigint[], $9::timestamptz[], $10::bytea[],
-                     $11::bytea[], $12::bytea[])
+                     $11::text[], $12::bytea[])
 ON CONFLICT (case_id, source, sequence) DO NOTHING
 """
 _KEEP_PARKED: Final = """
 INSERT INTO parked (case_id, office, reason, topic, partition, "offset", logged_at, key,
                     headers, value)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[],
-                     $6::bigint[], $7::timestamptz[], $8::bytea[], $9::bytea[], $10::bytea[])
+                     $6::bigint[], $7::timestamptz[], $8::bytea[], $9::text[], $10::bytea[])
 ON CONFLICT (topic, partition, "offset") DO NOTHING
 """
 _FORGET_WAITING: Final = """
@@ -116,7 +109,7 @@ def _columns(raw: LogRecord) -> tuple[object, ...]:
         raw.offset,
         logged_at(raw),
         raw.key,
-        pack_headers(raw.headers),
+        headers_text(raw.headers),
         raw.value,
     )
 
@@ -129,7 +122,7 @@ def _arrival(row: asyncpg.Record) -> Arrival:
             offset=row["offset"],
             timestamp=round(row["logged_at"].timestamp() * 1000),
             key=row["key"],
-            headers=unpack_headers(row["headers"]),
+            headers=headers_in(row["headers"]),
             value=row["value"],
         )
     )

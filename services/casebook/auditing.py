@@ -18,7 +18,9 @@ from services.casebook.expectation import TABLES, Table, TableReader, folded
 from services.casebook.in_step import ByCase, in_step
 from services.casebook.journals import journal_of, schemas_of_stages, strays_of
 from services.casebook.reached import CASEBOOK, Reached
+from services.casebook.schemas import still_named
 from services.casebook.verification import JournalReader, LogLedger, stray, unknown_to_journals
+from shared.errors import Unavailable
 from shared.identifiers import DEPARTMENT, CaseId, Source
 from shared.messaging.log import Place
 from shared.postgres.pool import Connection
@@ -86,7 +88,11 @@ def judged(records: Iterable[LogRecord], report: Report) -> LogLedger:
 async def compared(
     order: CaseOrder, stand: Stand, report: Report, advance: Callable[[int], None]
 ) -> None:
-    """Every case: its chain, its journals, its projections."""
+    """Every case: its chain, its journals, its projections.
+
+    Raises:
+        Unavailable: other tables became the live ones meanwhile, and some of each were read.
+    """
     findings = report.findings
     sources = await schemas_of_stages(stand.after)
     readers = [JournalReader(findings, stand.ends, stand.began) for _ in sources]
@@ -116,6 +122,8 @@ async def compared(
     if stand.has_tables:
         await _compare_department(stand.before, comparer, department)
         report.rows = comparer.rows
+        if not await still_named(stand.before, CASEBOOK):
+            raise Unavailable("casebook: other tables were swapped in during the audit; repeat it")
     await _find_strays(stand.after, sources, findings)
     stand.reached.conclude(stand.ends, findings)
 

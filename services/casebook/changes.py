@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from services.casebook import offsets
 from services.casebook.admission import CaseFile
 from services.casebook.bulk import copy_rows
 from shared.messaging.log import Place as Partition
 from shared.postgres.pool import Connection
-from shared.postgres.schema import checked_schema
+from shared.postgres.schema import prefix
 
 KEPT: Final = 100_000
 """How many changes are remembered; who was away for more reloads."""
@@ -58,11 +59,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The generation of this schema, its last change, and the oldest one still remembered."""
+    """The generation of this schema, its last change, the oldest one still remembered, and the
+    offset behind the last record folded of each partition."""
 
     generation: str
     last: int
     oldest: int
+    next: Mapping[Partition, int]
 
 
 class Span(NamedTuple):
@@ -91,8 +94,9 @@ async def forget_old(connection: Connection, kept: int = KEPT) -> None:
 
 async def reach(connection: Connection, schema: str | None = None) -> Reach:
     """Where the changes stand now; of the live tables, or in another schema."""
-    [row] = await connection.fetch(_NOW.format(_prefix(schema)))
-    return Reach(row["generation"], row["last"], row["oldest"])
+    [row] = await connection.fetch(_NOW.format(prefix(schema)))
+    folded = await offsets.reached(connection, schema)
+    return Reach(row["generation"], row["last"], row["oldest"], folded)
 
 
 async def after(
@@ -104,9 +108,9 @@ async def after(
 ) -> list[Change]:
     """The changes after one number up to another, of one office or of all."""
     if office is None:
-        rows = await connection.fetch(_AFTER.format(_prefix(schema)), *span)
+        rows = await connection.fetch(_AFTER.format(prefix(schema)), *span)
     else:
-        rows = await connection.fetch(_AFTER_IN_OFFICE.format(_prefix(schema)), *span, office)
+        rows = await connection.fetch(_AFTER_IN_OFFICE.format(prefix(schema)), *span, office)
     return [Change(*row.values()) for row in rows]
 
 
@@ -129,7 +133,3 @@ async def since(
     return [
         Change(*row.values()) for row in await connection.fetch(_SINCE, *columns, to, office, most)
     ]
-
-
-def _prefix(schema: str | None) -> str:
-    return "" if schema is None else f"{checked_schema(schema)}."

@@ -13,12 +13,13 @@ from uuid import UUID
 
 from services.casebook import folding
 from services.casebook.admission import CaseFile, admit
-from services.casebook.arrivals import arrival_of, pack_headers
+from services.casebook.arrivals import arrival_of
 from services.casebook.bulk import Row
 from services.casebook.evidence import Finding, Findings, Flaw, LogRecord
 from services.casebook.projections import department, notices, status, timeline
 from shared.identifiers import DEPARTMENT, CaseId
 from shared.messaging.log import Place
+from shared.messaging.records import headers_text
 
 _SHOWN: Final = 100
 _NOT_SHOWN: Final = frozenset({"sealed", "headers", "value"})
@@ -45,14 +46,14 @@ def _waiting(file: CaseFile) -> Iterable[Row]:
     for (source, sequence), arrival in file.waiting.items():
         raw = arrival.raw
         key = (file.case_id, source.value, sequence)
-        yield (*key, raw.topic, raw.partition, raw.offset, pack_headers(raw.headers), raw.value)
+        yield (*key, raw.topic, raw.partition, raw.offset, headers_text(raw.headers), raw.value)
 
 
 def _parked(file: CaseFile) -> Iterable[Row]:
     for place, arrival in enumerate(file.queue):
         raw, reason = arrival.raw, file.parked if place == 0 else None
         key = (raw.topic, raw.partition, raw.offset)
-        yield (*key, file.case_id, pack_headers(raw.headers), raw.value, reason)
+        yield (*key, file.case_id, headers_text(raw.headers), raw.value, reason)
 
 
 def _setbacks(file: CaseFile) -> Iterable[Row]:

@@ -14,9 +14,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.casebook import changes, offsets
+from services.casebook import changes
 from services.casebook.changes import Change, Reach, Span
-from services.casebook.schemas import Schemas, asking, exists, hold_pointer
+from services.casebook.schemas import Schemas, asking, exists, one_look
 from services.casebook.tailing import Tail
 from shared.errors import Unavailable
 from shared.postgres.pool import Connection, Pool
@@ -113,7 +113,8 @@ class Feed:
                 for message in self._waiting(client):
                     yield message
                 if (left_s := until - time.time()) <= 0:
-                    yield _message("expired", self._tail.reach, {})
+                    # Without an id: what was queued just now is not told, and must be later.
+                    yield _message("expired", None)
                     return
                 if not await _set_within(client.news, min(left_s, HEARTBEAT_S)):
                     yield self._heartbeat(client)
@@ -137,16 +138,16 @@ class Feed:
     ) -> AsyncIterator[bytes]:
         """What a returning client missed, or where a new one stands."""
         if last_id is None:
-            yield _message("connected", start, {})
+            yield _message("connected", start)
             return
         missed = await self._missed(client, last_id, start)
         if missed is None or sum(len(told) for _, told in missed) > CATCH_UP_MAX:
-            yield _message("reload", start, {})
+            yield _message("reload", start)
             return
         for generation, told in missed:
             for message in _messages(told, generation):
                 yield message
-        yield _message("connected", start, {})
+        yield _message("connected", start)
 
     async def _missed(
         self, client: _Client, last_id: str, start: Reach
@@ -154,11 +155,7 @@ class Feed:
         """What changed since, by generation; None when that cannot be said, or not now."""
         try:
             with asking():
-                async with (
-                    self._pool.acquire() as connection,
-                    connection.transaction(isolation="repeatable_read", readonly=True),
-                ):
-                    await hold_pointer(connection)
+                async with one_look(self._pool, self._schemas.live) as connection:
                     found = await changes.reach(connection)
                     if found.generation != start.generation:
                         return None  # other tables became the live ones just now
@@ -184,13 +181,14 @@ class Feed:
         number = _number(last_id, before)
         if number is None:
             return None
+        if any(start.next[place] < reached for place, reached in before.next.items()):
+            return None  # a rollback has brought them beyond ours, which would tell that again
         most = CATCH_UP_MAX + 1
         told = await changes.after(
             connection, Span(number, before.last, most), office=client.office, schema=kept
         )
-        heard = await offsets.reached(connection, kept)
         rest = await changes.since(
-            connection, heard, to=start.last, most=most, office=client.office
+            connection, before.next, to=start.last, most=most, office=client.office
         )
         if rest is None:
             return None
@@ -201,7 +199,7 @@ class Feed:
         client.news.clear()
         must_reload, messages = client.must_reload, list(client.messages)
         client.forget()
-        return [_message("reload", self._tail.reach, {})] if must_reload else messages
+        return [_message("reload", self._tail.reach)] if must_reload else messages
 
     def _heartbeat(self, client: _Client) -> bytes:
         """A comment; with the last number, so that a quiet office resumes from here."""
@@ -250,10 +248,11 @@ def _changed(told: Sequence[Change], generation: str) -> bytes:
     return _text("changed", f"{generation}:{told[-1].number}", {"changes": listed})
 
 
-def _message(event: str, reach: Reach | None, said: dict[str, object]) -> bytes:
-    return _text(event, f"{reach.generation}:{reach.last}" if reach is not None else "", said)
+def _message(event: str, reach: Reach | None) -> bytes:
+    return _text(event, None if reach is None else f"{reach.generation}:{reach.last}", {})
 
 
-def _text(event: str, id_: str, said: dict[str, object]) -> bytes:
+def _text(event: str, id_: str | None, said: dict[str, object]) -> bytes:
+    place = "" if id_ is None else f"id: {id_}\n"
     body = json.dumps(said, separators=(",", ":"))
-    return f"id: {id_}\nevent: {event}\ndata: {body}\n\n".encode()
+    return f"{place}event: {event}\ndata: {body}\n\n".encode()

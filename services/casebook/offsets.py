@@ -14,7 +14,7 @@ from shared.messaging.log import Log
 from shared.messaging.log import Place as Partition
 from shared.messaging.topics import TOPICS, partitions_of
 from shared.postgres.pool import Connection
-from shared.postgres.schema import checked_schema
+from shared.postgres.schema import prefix
 
 _KNOW_AGAIN_WAIT_S: Final = 20.0
 
@@ -41,7 +41,7 @@ UPDATE offsets SET log_end = seen.log_end, seen_at = $4
 FROM unnest($1::text[], $2::smallint[], $3::bigint[]) AS seen (topic, partition, log_end)
 WHERE offsets.topic = seen.topic AND offsets.partition = seen.partition
 """
-_REACHED: Final = "SELECT topic, partition, next FROM {}.offsets"
+_REACHED: Final = "SELECT topic, partition, next FROM {}offsets"
 _TELL_FROM: Final = """
 UPDATE offsets SET told_from = offsets.next
 FROM unnest($1::text[], $2::smallint[]) AS mine (topic, partition)
@@ -77,9 +77,10 @@ async def load(connection: Connection) -> dict[Partition, Folded]:
     return found
 
 
-async def reached(connection: Connection, schema: str) -> dict[Partition, int]:
-    """The offset behind the last record folded of each partition, in some schema."""
-    rows = await connection.fetch(_REACHED.format(checked_schema(schema)))
+async def reached(connection: Connection, schema: str | None = None) -> dict[Partition, int]:
+    """The offset behind the last record folded of each partition; in the live tables, or in another
+    schema."""
+    rows = await connection.fetch(_REACHED.format(prefix(schema)))
     return {(row["topic"], row["partition"]): row["next"] for row in rows}
 
 

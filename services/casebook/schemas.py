@@ -6,8 +6,8 @@ other tables with its next statement, none waits, and none can see half of both.
 the pointer while it does, so that no batch is folded half here and half there.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
@@ -16,7 +16,7 @@ import asyncpg
 
 from shared.errors import Unavailable
 from shared.postgres.faults import reachable
-from shared.postgres.pool import Connection
+from shared.postgres.pool import Connection, Pool
 from shared.postgres.schema import checked_schema
 
 MIGRATIONS: Final = files("services.casebook") / "migrations"
@@ -27,6 +27,11 @@ _POINTER: Final = 0x71797A70
 
 _HOLD: Final = "SELECT pg_advisory_xact_lock_shared($1, hashtext(current_schema()))"
 _STOP: Final = "SELECT pg_advisory_xact_lock($1, hashtext($2))"
+# A name in the catalogue is read as of the snapshot, the same name as a regnamespace as of now.
+_STANDS: Final = """
+SELECT (SELECT oid::regnamespace FROM pg_namespace WHERE nspname = $1)
+    IS NOT DISTINCT FROM to_regnamespace($1)
+"""
 
 
 class Lost(Unavailable):
@@ -76,6 +81,30 @@ class Schemas:
 async def hold_pointer(connection: Connection) -> None:
     """Until this transaction ends, the schema that it works in keeps its name."""
     await connection.execute(_HOLD, _POINTER)
+
+
+@asynccontextmanager
+async def one_look(pool: Pool, schema: str) -> AsyncIterator[Connection]:
+    """A connection whose statements all see the live tables as they are at one instant.
+
+    Postgres chooses the instant before it waits for the pointer. If a flip was waited for, that
+    would show the new tables as they were before they were brought level: so it is looked again.
+    """
+    while True:
+        async with (
+            pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await hold_pointer(connection)
+            if await still_named(connection, schema):
+                yield connection
+                return
+
+
+async def still_named(connection: Connection, schema: str) -> bool:
+    """Whether a schema's name stands for the same tables as at the instant of this transaction."""
+    found: bool = await connection.fetchval(_STANDS, schema)
+    return found
 
 
 async def stop_folding(connection: Connection, schema: str) -> None:

@@ -12,10 +12,9 @@ import structlog
 
 from services.casebook import changes
 from services.casebook.changes import Change, Reach, Span
-from services.casebook.schemas import CHANNEL, Lost, asking, hold_pointer
+from services.casebook.schemas import CHANNEL, Lost, asking, one_look
 from shared.errors import Because, Refused, Unavailable
 from shared.http.positions import LogPosition
-from shared.messaging.log import Place as Partition
 from shared.messaging.topics import CASE_EVENTS, partitions_of
 from shared.postgres.pool import Connection, Pool, connect
 
@@ -27,7 +26,6 @@ _BACK_OFF_S: Final = 1.0
 _LOST_S: Final = 0.1
 GO_ON_MAX: Final = 5_000
 """Changes that are told one by one when other tables became the live ones; more: start afresh."""
-_NEXT: Final = "SELECT topic, partition, next FROM offsets"
 
 Listener = Callable[[Sequence[Change], str], None]
 """Is given changes in their order, with their generation; no changes: start afresh."""
@@ -41,7 +39,6 @@ class Tail:
         self._database_url = database_url
         self._schema = schema
         self._replica = replica
-        self._next: dict[Partition, int] = {}
         self.is_lost = False
         """There are no tables, as far as is known."""
         self._moved = asyncio.Event()
@@ -78,12 +75,16 @@ class Tail:
             )
         try:
             async with asyncio.timeout(wait_s):
-                while self._next.get((CASE_EVENTS, position.partition), 0) <= position.offset:
+                while not self._is_folded(position):
                     await self._moved.wait()
         except TimeoutError:
             if self.is_lost:
                 raise Lost from None
             raise Unavailable("the read side has not come so far yet", retry_after_s=1) from None
+
+    def _is_folded(self, position: LogPosition) -> bool:
+        place = (CASE_EVENTS, position.partition)
+        return self.reach is not None and self.reach.next.get(place, 0) > position.offset
 
     async def look_again(self, wait_s: float) -> bool:
         """Wait for a look that begins after this moment; whether there was one in time.
@@ -135,18 +136,12 @@ class Tail:
     async def _look(self) -> None:
         """See what is new, in one snapshot of one set of tables; then tell it.
 
-        So a look that fails has told nothing, and all that was told belongs to `_next`.
+        So a look that fails has told nothing, and all that was told belongs to `reach`.
         """
         self._begun = number = self._begun + 1
-        async with (
-            self._pool.acquire() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            await hold_pointer(connection)
-            rows = await connection.fetch(_NEXT)
+        async with one_look(self._pool, self._schema) as connection:
             found = await changes.reach(connection)
             fresh = await self._fresh(connection, found)
-        self._next = {(row["topic"], row["partition"]): row["next"] for row in rows}
         self.reach = found
         self._tell(fresh, found.generation)
         self.is_lost = False
@@ -162,7 +157,7 @@ class Tail:
             return ()
         if known.generation != found.generation:
             # Other tables are the live ones now: what they know beyond what was told.
-            beyond = await changes.since(connection, self._next, to=found.last, most=GO_ON_MAX + 1)
+            beyond = await changes.since(connection, known.next, to=found.last, most=GO_ON_MAX + 1)
             return None if beyond is None or len(beyond) > GO_ON_MAX else beyond
         if known.last + 1 < found.oldest:
             return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.identifiers import CaseId
-from shared.messaging.records import Incoming, headers_from_text
+from shared.messaging.records import Incoming, headers_in, headers_text
 from shared.postgres.pool import Connection
 
 _LOAD: Final = """
@@ -59,7 +59,7 @@ async def load_parked(
             row["partition"],
             row["offset"],
             str(row["case_id"]).encode(),
-            headers_from_text(row["headers"]),
+            headers_in(row["headers"]),
             row["data"],
         )
         found.setdefault(row["case_id"], []).append(ParkedRow(record, row["waits"], row["reason"]))
@@ -77,7 +77,7 @@ async def save_parked(connection: Connection, rows: Sequence[ParkedRow]) -> None
         [row.record.offset for row in rows],
         [row.record.case_id for row in rows],
         [row.record.event_id for row in rows],
-        [row.record.headers_text for row in rows],
+        [headers_text(row.record.headers) for row in rows],
         [row.record.data for row in rows],
         [row.waits for row in rows],
         [row.reason for row in rows],

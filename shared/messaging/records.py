@@ -15,8 +15,8 @@ from shared.events.envelope import (
     Envelope,
     Fact,
     MalformedEnvelope,
-    envelope_of,
     envelope_with,
+    from_headers,
     headers_of,
 )
 from shared.events.event import MalformedEvent
@@ -110,7 +110,10 @@ class Incoming:
         headers = self.headers
         try:
             spelt = spelt_in(headers)
-            envelope = envelope_of(headers) if spelt is None else envelope_with(spelt)
+            if spelt is None:
+                envelope = Envelope.from_attributes(from_headers(headers))
+            else:
+                envelope = envelope_with(spelt)
             if envelope.case_id != self.case_id:
                 raise MalformedEnvelope("the key is not the case of the envelope")
             self._envelope = envelope
@@ -144,16 +147,6 @@ class Incoming:
         """The event's id, if the record is a fact."""
         return None if self.envelope is None else self.envelope.event_id
 
-    @property
-    def headers_text(self) -> str:
-        """The headers as they came, kept for the operator: name to base64 of the value."""
-        return json.dumps(
-            [
-                [name, None if value is None else base64.b64encode(value).decode()]
-                for name, value in self.headers
-            ]
-        )
-
 
 def incoming(record: ConsumerRecord) -> Incoming:
     """A record as the client gives it; its key names the case."""
@@ -186,8 +179,18 @@ def kind_of(reason: str) -> str:
     return re.split("[:'\"]", reason, maxsplit=1)[0].strip()[:60]
 
 
-def headers_from_text(text: str) -> Headers:
-    """Read back `Incoming.headers_text`."""
+def headers_text(headers: Headers) -> str:
+    """Headers as they came, as a text that a database takes: name to base64 of the value."""
+    return json.dumps(
+        [
+            [name, None if value is None else base64.b64encode(value).decode()]
+            for name, value in headers
+        ]
+    )
+
+
+def headers_in(text: str) -> Headers:
+    """Read back what `headers_text` wrote."""
     return tuple(
         (name, None if value is None else base64.b64decode(value))
         for name, value in json.loads(text)

@@ -11,3 +11,8 @@ def checked_schema(name: str) -> str:
     if _SCHEMA.fullmatch(name) is None:
         raise ValueError(f"not a name of a schema: {name[:80]!r}")
     return name
+
+
+def prefix(schema: str | None) -> str:
+    """What to write before a table's name: nothing for the schema that the connection works in."""
+    return "" if schema is None else f"{checked_schema(schema)}."

@@ -10,8 +10,11 @@ import pytest
 
 from deploy.local.broker import LocalBroker
 from services.casebook import changes, feed
+from services.casebook.changes import Change, Reach
+from services.casebook.schemas import Schemas
 from services.casebook.tailing import Tail
-from shared.identifiers import Role
+from shared.identifiers import Role, new_id
+from shared.messaging.topics import CASE_EVENTS
 from tests.department import Office, department
 from tests.readside import WAIT_S, served, token
 from tests.streams import following, heard, listening
@@ -127,6 +130,31 @@ async def test_who_comes_back_to_no_tables_is_answered_from_the_next_ones(office
             reloading = await following(stream)
     assert reloading["event"] == "reload"
     assert reloading["id"].partition(":")[0] != last.partition(":")[0]
+
+
+async def test_what_is_queued_when_a_token_ends_is_told_by_the_next_stream(
+    office: Office,
+) -> None:
+    tail = Tail(office.side.pool, office.side.url, "casebook", "1")
+    tail.reach = Reach("g", 0, 1, {})
+    streams = feed.Feed(office.side.pool, tail, Schemas("casebook"), clients_max=1)
+    stream = streams.stream(None, None, until=time.time() + 0.3)
+
+    def tell(number: int) -> None:
+        change = Change(number, new_id(), None, CASE_EVENTS, 0, number)
+        tail.reach = Reach("g", number, 1, {})
+        for listener in tail.listeners:
+            listener([change], "g")
+
+    assert b"retry" in await anext(stream)
+    assert b"connected" in await anext(stream)
+    tell(1)
+    assert (await anext(stream)).startswith(b"id: g:1\nevent: changed")
+    await asyncio.sleep(0.3)
+    tell(2)
+    assert await anext(stream) == b"event: expired\ndata: {}\n\n", "it stands at 1 as before"
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
 
 
 async def test_a_quiet_stream_says_that_it_is_there_and_where(

@@ -12,9 +12,6 @@ from starlette.types import Message
 
 from deploy.local.broker import LocalBroker
 from deploy.local.postgres import LocalPostgres
-from services.casebook import rebuilding
-from services.casebook.rebuilding import Site
-from services.casebook.schemas import Schemas
 from services.casebook.streaming import Stream
 from shared.clock import now
 from shared.identifiers import Role, new_id
@@ -355,41 +352,6 @@ async def test_a_moment_that_is_none_is_told_so(office: Office) -> None:
         early = {"at": "2015-11-24T00:00:00+06:00"}
         answer = await client.get(f"/cases/{case.case_id}", headers=CLERK, params=early)
         assert answer.status_code == 404
-
-
-async def test_the_feed_goes_over_to_other_tables_without_loss(office: Office) -> None:
-    site = Site(office.side.bootstrap, office.side.url, Schemas("casebook"), "test")
-    case = await office.case()
-    async with served(office.settings) as client:
-        async with listening(client, OPERATOR) as staying:
-            connected = await following(staying)
-            told = [await office.tell(case.lodged())]
-            assert await places(staying, 1) == told
-            told.append(await office.tell(case.registered()))
-            left = await following(staying)
-            told.append(await office.tell(case.assigned()))
-            async with rebuilding.alone(site):
-                await rebuilding.prepare(site, "a test")
-                async with site.log() as log:
-                    ends = await rebuilding.ends_in_bulk(site, log)
-                await rebuilding.fill(site, ends, lambda _: None)
-                await rebuilding.swap(site, "a test")
-            told += [await office.tell(case.drafted()), await office.tell(case.signed())]
-            assert await places(staying, 3) == told[2:]
-        for last, missed in ((left["id"], told[2:]), (connected["id"], told)):
-            async with listening(client, OPERATOR, last) as returning:
-                assert await places(returning, len(missed)) == missed
-                assert (await following(returning))["event"] == "connected"
-
-
-async def places(stream: AsyncIterator[dict[str, str]], count: int) -> list[str]:
-    """Where the next changes stand; none of them is a word to reload."""
-    found: list[str] = []
-    while len(found) < count:
-        event = await following(stream)
-        assert event["event"] == "changed"
-        found += [each["position"] for each in json.loads(event["data"])["changes"]]
-    return found
 
 
 async def test_who_asks_while_the_tables_are_lost_waits_and_is_answered(office: Office) -> None:

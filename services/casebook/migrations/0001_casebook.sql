@@ -40,7 +40,7 @@ CREATE TABLE waiting (
     "offset"    bigint      NOT NULL,
     logged_at   timestamptz NOT NULL,
     key         bytea,
-    headers     bytea       NOT NULL,
+    headers     text        NOT NULL,
     value       bytea,
     PRIMARY KEY (case_id, source, sequence)
 );
@@ -55,7 +55,7 @@ CREATE TABLE parked (
     office      text,
     logged_at   timestamptz NOT NULL,
     key         bytea,
-    headers     bytea       NOT NULL,
+    headers     text        NOT NULL,
     value       bytea,
     reason      text,
     PRIMARY KEY (topic, partition, "offset")
