@@ -26,7 +26,7 @@ from shared.messaging.log import Place, open_log
 from shared.messaging.pace import rest_s
 from shared.messaging.polling import polled
 from shared.messaging.records import Incoming
-from shared.messaging.stopping import stopped
+from shared.messaging.stopping import started, stopped
 from shared.messaging.topics import TOPICS
 from shared.observability import metrics
 from shared.postgres.faults import reachable
@@ -110,7 +110,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         while True:
             try:
                 async with asyncio.timeout(30):
-                    await self._broker.start()
+                    await started(self._broker.start(), "consumer's start")
                 return
             except Exception as fault:  # noqa: BLE001 - see below
                 # Whatever the client says of a broker that is not there yet, the answer is the

@@ -16,7 +16,7 @@ from shared.journal.publication import Published
 from shared.journal.rows import Position
 from shared.messaging.access import client_options
 from shared.messaging.log import Place
-from shared.messaging.stopping import stopped
+from shared.messaging.stopping import started, stopped
 from shared.messaging.topics import place_of
 
 _log = structlog.get_logger()
@@ -39,20 +39,13 @@ async def start_producer(bootstrap: str) -> AIOKafkaProducer:
         linger_ms=1,
         request_timeout_ms=8000,
     )
-    # A start that is cancelled half-way leaves its connection open for good: let it end first.
-    starting = asyncio.create_task(producer.start())
     try:
         async with asyncio.timeout(_START_WAIT_S):
-            await asyncio.shield(starting)
+            await started(producer.start(), "producer's start")
     except BaseException:
-        await stopped(_ended(starting), "producer's start", _STOP_WAIT_S)
         await stop_producer(producer)
         raise
     return producer
-
-
-async def _ended(starting: "asyncio.Task[None]") -> None:
-    await asyncio.wait({starting})
 
 
 async def send_round(

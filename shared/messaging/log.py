@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from shared.errors import Unavailable
 from shared.messaging.access import client_options
 from shared.messaging.polling import polled
-from shared.messaging.stopping import closed, stopped
+from shared.messaging.stopping import closed, started, stopped
 from shared.messaging.topics import partitions_of
 
 T = TypeVar("T")
@@ -152,7 +152,7 @@ async def open_places(
     )
     try:
         async with _bounded("the broker"):
-            await consumer.start()
+            await started(consumer.start(), "log's start")
         consumer.assign([TopicPartition(*place) for place in places])
         log = Log(consumer, places)
         log.seek(offsets or {})

@@ -1,4 +1,5 @@
-"""Stopping a Kafka client: never waits long, and never throws at whoever has it stopped.
+"""Starting and stopping a Kafka client: nothing is left open, nothing waits long, and a stop never
+throws at whoever has it stopped.
 
 aiokafka 0.14 awaits, while it closes, the tasks it has just cancelled. With the broker gone their
 CancelledError comes out of `stop`, and looks as if the caller had been cancelled: a loop that
@@ -15,6 +16,22 @@ from aiokafka import AIOKafkaConsumer
 _log = structlog.get_logger()
 
 STOP_WAIT_S: Final = 8.0
+_START_WAIT_S: Final = 3.0
+
+
+async def started(start: Coroutine[Any, Any, None], what: str) -> None:
+    """Run `start`, and let it end although whoever waits for it is cancelled: half-way it would
+    leave its first connection open for good."""
+    starting = asyncio.create_task(start)
+    try:
+        await asyncio.shield(starting)
+    except BaseException:
+        await stopped(_ended(starting), what, _START_WAIT_S)
+        raise
+
+
+async def _ended(starting: "asyncio.Task[None]") -> None:
+    await asyncio.wait({starting})
 
 
 async def stopped(stop: Coroutine[Any, Any, None], what: str, wait_s: float = STOP_WAIT_S) -> None:

@@ -1,7 +1,8 @@
 """The declared list of topics (D13). Nothing else creates one, and no broker does by itself."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from struct import Struct
 from typing import Final
@@ -12,6 +13,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 from shared.errors import Unavailable
 from shared.identifiers import DEPARTMENT, CaseId
 from shared.messaging.access import client_options
+from shared.messaging.stopping import started
 
 CASE_EVENTS: Final = "case-events"
 DEPARTMENT_EVENTS: Final = "department-events"
@@ -76,43 +78,42 @@ async def create_topics(bootstrap: str) -> list[str]:
     With three brokers or more each partition has three copies, and two must have a record before
     it is acknowledged. Raises Unavailable when that takes over a minute.
     """
-    admin = AIOKafkaAdminClient(**client_options(bootstrap))
     try:
-        async with asyncio.timeout(_SET_UP_WAIT_S):
-            await admin.start()
+        async with _admin(bootstrap) as admin:
             created = await _create_missing(admin)
             while not await _all_led(admin):  # noqa: ASYNC110 - the broker tells nobody
                 await asyncio.sleep(0.1)
             return created
     except (TimeoutError, KafkaError) as error:
         raise Unavailable(f"topics could not be set up: {type(error).__name__}") from error
-    finally:
-        await admin.close()
 
 
 async def missing_topics(bootstrap: str) -> list[str]:
     """The declared topics that are not there. Raises Unavailable."""
-    admin = AIOKafkaAdminClient(**client_options(bootstrap))
     try:
-        async with asyncio.timeout(_SET_UP_WAIT_S):
-            await admin.start()
+        async with _admin(bootstrap) as admin:
             existing = set(await admin.list_topics())
     except (TimeoutError, KafkaError) as error:
         raise Unavailable(f"topics cannot be listed: {type(error).__name__}") from error
-    finally:
-        await admin.close()
     return [topic.name for topic in TOPICS if topic.name not in existing]
 
 
 async def delete_topics(bootstrap: str, names: list[str]) -> None:
     """Delete topics and wait until they are gone. For `log republish` and its tests only."""
+    async with _admin(bootstrap) as admin:
+        await admin.delete_topics(names)
+        while set(names) & set(await admin.list_topics()):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client for a minute. Raises KafkaError or TimeoutError."""
     admin = AIOKafkaAdminClient(**client_options(bootstrap))
     try:
         async with asyncio.timeout(_SET_UP_WAIT_S):
-            await admin.start()
-            await admin.delete_topics(names)
-            while set(names) & set(await admin.list_topics()):  # noqa: ASYNC110 - as above
-                await asyncio.sleep(0.1)
+            await started(admin.start(), "admin's start")
+            yield admin
     finally:
         await admin.close()
 
