@@ -56,8 +56,8 @@ def judge(seen: Mapping[str, str], source: Source, sequence: int, event_id: UUID
 
 def applied(seen: Mapping[str, str], source: Source, event_id: UUID) -> Seen:
     """What has been seen after one more event of a source was applied."""
-    told = seen.get(source, "")
-    return _filled(Seen({**seen, source.value: told + _short(event_id)}), source)
+    found = Seen({**seen, source.value: seen.get(source, "") + _short(event_id)})
+    return _filled(found, source) if _SKIPPED in found else found
 
 
 def passed_over(seen: Mapping[str, str], source: Source, sequence: int, event_id: UUID) -> Seen:
@@ -152,8 +152,6 @@ def _passed(seen: Mapping[str, str], source: Source) -> list[tuple[int, int]]:
 
 def _filled(seen: Seen, source: Source) -> Seen:
     """Count the places that are passed over as told, where everything before them is told."""
-    if _SKIPPED not in seen:
-        return seen
     told = seen.get(source, "")
     for first, last in _passed(seen, source):
         count = len(told) // _SHORT
