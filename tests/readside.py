@@ -19,6 +19,7 @@ from deploy.local.ports import free_ports
 from services.casebook import offsets
 from services.casebook.arrivals import Arrival, arrival_of
 from services.casebook.following import Follower, Source
+from services.casebook.offsets import Passed
 from services.casebook.schemas import MIGRATIONS
 from services.casebook.settings import Settings
 from services.casebook.wiring import make_app
@@ -178,7 +179,7 @@ async def read_side(
                     raw.offset,
                 )
             if last:
-                await offsets.move(connection, last)
+                await offsets.move(connection, Passed().by(last))
         yield ReadSide(bootstrap, url, pool)
 
 

@@ -209,9 +209,8 @@ def _remember_skipped(file: CaseFile, word: ParkedResolved) -> None:
 def _is_skipped(file: CaseFile, arrival: Arrival) -> bool:
     """By its event; by its position when who skipped it could not read it."""
     event_id = arrival.place.event_id if arrival.place is not None else None
-    partition, offset = arrival.position
-    return is_skipped(file.seen, event_id, partition, offset) or is_skipped(
-        file.seen, None, partition, offset
+    return is_skipped(file.seen, event_id, *arrival.position) or is_skipped(
+        file.seen, None, *arrival.position
     )
 
 

@@ -194,7 +194,7 @@ def arrivals_of(records: Iterable[LogRecord]) -> list[Arrival]:
 
 def up_to(ends: Mapping[tuple[str, int], int], arrivals: Iterable[Arrival]) -> list[Arrival]:
     """Those that stand before the end of their partition."""
-    return [each for each in arrivals if each.raw.offset < ends[each.at[:2]]]
+    return [each for each in arrivals if each.raw.offset < ends[each.raw.topic, each.raw.partition]]
 
 
 def _in_one_look(raw: LogRecord) -> Arrival | None:

@@ -16,6 +16,7 @@ from services.casebook import folding, offsets
 from services.casebook.arrivals import Arrival, arrivals_of, up_to
 from services.casebook.bulk import Row
 from services.casebook.folding import BAD_VALUES, Desk
+from services.casebook.offsets import Passed
 from services.casebook.projections import department, names, notices, timeline
 from services.casebook.schemas import hold_pointer
 from shared.identifiers import CaseId
@@ -75,15 +76,11 @@ class Stretch:
 
     async def _run(self) -> None:
         """One transaction."""
-        desk, pile = Desk(), _Pile()
-        first, last = dict[Partition, Arrival](), dict[Partition, Arrival]()
+        desk, pile, passed = Desk(), _Pile(), Passed()
         count = 0
         async for found in self._log.read_as(self._ends, POLL_MAX, arrivals_of):
             arrivals = up_to(self._ends, found)
-            first = {_partition(each): each for each in reversed(arrivals)} | first
-            latest = {_partition(each): each for each in arrivals}
-            last |= latest
-            self._reached |= {place: each.raw.offset + 1 for place, each in latest.items()}
+            self._reached |= passed.by(arrivals).reached
             await self._take(desk, pile, arrivals)
             count += len(arrivals)
             if count >= RUN_MAX or len(desk.files) >= CASES_MAX:
@@ -95,8 +92,8 @@ class Stretch:
         await folding.keep_aside(self._connection, desk)
         await self._write(pile)
         await self._keep(desk)
-        await offsets.move_from(self._connection, first, last)
-        await offsets.tell_from_here(self._connection, last)
+        await offsets.move(self._connection, passed)
+        await offsets.tell_from_here(self._connection, passed.last)
         self._advance(count)
 
     async def _take(self, desk: Desk, pile: "_Pile", arrivals: Sequence[Arrival]) -> None:
@@ -154,7 +151,3 @@ class _Pile:
     notices: list[Row] = field(default_factory=list)
     lodged: list[CaseId] = field(default_factory=list)
     """Cases with a name to be read."""
-
-
-def _partition(arrival: Arrival) -> Partition:
-    return arrival.raw.topic, arrival.raw.partition

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.casebook import offsets
 from services.casebook.admission import CaseFile
-from services.casebook.bulk import copy_rows
+from services.casebook.bulk import NULL, copy_lines
 from shared.messaging.log import Place as Partition
 from shared.postgres.pool import Connection
 from shared.postgres.schema import prefix
@@ -78,13 +78,17 @@ class Span(NamedTuple):
 
 async def record(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Number the cases that this batch changed; in its transaction, as its last statement."""
-    rows = [(file.case_id, file.office, *file.last) for file in files if file.last is not None]
-    if not rows:
+    changed = [(file, file.last) for file in files if file.last is not None]
+    if not changed:
         return
-    last = int(await connection.fetchval(_NUMBER, len(rows)))
-    first = last - len(rows) + 1
-    numbered = [(number, *row) for number, row in enumerate(rows, first)]
-    await copy_rows(connection, "changes", _COLUMNS, numbered)
+    last = int(await connection.fetchval(_NUMBER, len(changed)))
+    lines = [
+        f"{number}\t{file.case_id}\t{file.office or NULL}\t{topic}\t{partition}\t{offset}\n"
+        for number, (file, (topic, partition, offset)) in enumerate(
+            changed, last - len(changed) + 1
+        )
+    ]
+    await copy_lines(connection, "changes", _COLUMNS, lines)
 
 
 async def forget_old(connection: Connection, kept: int = KEPT) -> None:

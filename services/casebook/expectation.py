@@ -68,11 +68,11 @@ def _of_department(name: str) -> Callable[[CaseFile], Iterable[Row]]:
 
 _AT: Final = ("topic", "partition", "offset")
 TABLES: Final = (
-    Table("cases", folding.COLUMNS, 1, lambda file: (folding.row_of(file),)),
-    Table("status", status.COLUMNS, 1, _status),
+    Table("cases", tuple(folding.COLUMNS), 1, lambda file: (folding.row_of(file),)),
+    Table("status", tuple(status.COLUMNS), 1, _status),
     Table(
         "timeline",
-        timeline.COLUMNS,
+        tuple(timeline.COLUMNS),
         3,
         lambda file: (timeline.row_of(file, told) for told in file.told),
     ),

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -14,7 +15,17 @@ import structlog
 from services.casebook import aside, changes, offsets, setbacks
 from services.casebook.admission import CaseFile, admit, needs_queue, retry
 from services.casebook.arrivals import Arrival, Fault
-from services.casebook.bulk import Row, copied, copy_rows
+from services.casebook.bulk import (
+    NULL,
+    Columns,
+    Row,
+    copied,
+    copy_lines,
+    escaped,
+    row_in,
+    unescaped,
+)
+from services.casebook.offsets import Passed
 from services.casebook.projections import department, names, notices, status, timeline
 from services.casebook.schemas import hold_pointer
 from services.casebook.standing import Standing
@@ -33,7 +44,10 @@ WHERE case_id = ANY ($1::uuid[])
 """
 _in_order: Final = attrgetter("bytes")
 """As Postgres has them; UUIDs themselves are compared slowly."""
-COLUMNS: Final = ("case_id", "seen", "standing", "parked", "parked_since", "waits")
+COLUMNS: Final[Columns] = {
+    "case_id": UUID, "seen": unescaped, "standing": unescaped, "parked": unescaped,
+    "parked_since": int, "waits": int,
+}  # fmt: skip
 _SAVE: Final = """
 UPDATE cases SET seen = fresh.seen, standing = fresh.standing, parked = fresh.parked,
     parked_since = fresh.parked_since, waits = fresh.waits
@@ -72,7 +86,7 @@ async def fold(connection: Connection, arrivals: Sequence[Arrival]) -> int:
     async with connection.transaction():
         await hold_pointer(connection)
         # First: who folds the same records meanwhile waits here, and then has a Conflict.
-        await offsets.move(connection, arrivals)
+        await offsets.move(connection, Passed().by(arrivals))
         desks = await _fold_or_halve(connection, arrivals)
         for desk in desks:
             await changes.record(connection, desk.ordered)
@@ -208,18 +222,20 @@ async def keep(
     before, fresh = list[CaseFile](), list[CaseFile]()
     for file in files:
         (before if file.case_id in known else fresh).append(file)
-    await copied(connection, "cases", COLUMNS, [row_of(file) for file in before], _SAVE)
-    await copy_rows(connection, "cases", COLUMNS, [row_of(file) for file in fresh])
+    columns = list(COLUMNS)
+    await copied(connection, "cases", columns, [line_of(file) for file in before], _SAVE)
+    await copy_lines(connection, "cases", columns, [line_of(file) for file in fresh])
     await status.project(connection, files)
 
 
+def line_of(file: CaseFile) -> str:
+    """What is remembered of a case, as a line for COPY."""
+    seen, standing = escaped(written_seen(file.seen)), escaped(file.standing.written())
+    parked = NULL if file.parked is None else escaped(file.parked)
+    since = NULL if file.parked_since is None else file.parked_since
+    return f"{file.case_id}\t{seen}\t{standing}\t{parked}\t{since}\t{len(file.waiting)}\n"
+
+
 def row_of(file: CaseFile) -> Row:
-    """What is remembered of a case."""
-    return (
-        file.case_id,
-        written_seen(file.seen),
-        file.standing.written(),
-        file.parked,
-        file.parked_since,
-        len(file.waiting),
-    )
+    """The same as a row of the table."""
+    return row_in(line_of(file), COLUMNS)

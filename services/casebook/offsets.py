@@ -1,8 +1,8 @@
 """How far the log is folded, and the last record by which the log is known again (D5, D18)."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -84,31 +84,39 @@ async def reached(connection: Connection, schema: str | None = None) -> dict[Par
     return {(row["topic"], row["partition"]): row["next"] for row in rows}
 
 
-async def move(connection: Connection, arrivals: Sequence[Arrival]) -> None:
+@dataclass(slots=True)
+class Passed:
+    """Of records that were passed, the first and the last of each partition."""
+
+    first: dict[Partition, Arrival] = field(default_factory=dict)
+    last: dict[Partition, Arrival] = field(default_factory=dict)
+
+    def by(self, arrivals: Iterable[Arrival]) -> "Passed":
+        """By these too."""
+        first, last = self.first, self.last
+        for arrival in arrivals:
+            at = (arrival.raw.topic, arrival.raw.partition)
+            if at not in first:
+                first[at] = arrival
+            last[at] = arrival
+        return self
+
+    @property
+    def reached(self) -> dict[Partition, int]:
+        """The offset behind the last of each partition."""
+        return {at: arrival.raw.offset + 1 for at, arrival in self.last.items()}
+
+
+async def move(connection: Connection, passed: Passed) -> None:
     """Stand behind these records, if nobody else has moved meanwhile.
 
     Raises:
         Conflict: another replica folded them, or something is missing between: read again.
     """
-    first: dict[Partition, Arrival] = {}
-    last: dict[Partition, Arrival] = {}
-    for arrival in arrivals:
-        at = (arrival.raw.topic, arrival.raw.partition)
-        first.setdefault(at, arrival)
-        last[at] = arrival
-    await move_from(connection, first, last)
-
-
-async def move_from(
-    connection: Connection,
-    first: Mapping[Partition, Arrival],
-    last: Mapping[Partition, Arrival],
-) -> None:
-    """The same, by the first and the last record of each partition. Raises Conflict."""
     rows = [
         (
             *at,
-            first[at].raw.offset,
+            passed.first[at].raw.offset,
             arrival.raw.offset + 1,
             arrival.place.source.value if arrival.place is not None else None,
             arrival.case_id,
@@ -116,7 +124,7 @@ async def move_from(
             arrival.place.event_id if arrival.place is not None else None,
             logged_at(arrival.raw),
         )
-        for at, arrival in sorted(last.items())
+        for at, arrival in sorted(passed.last.items())
     ]
     done = await connection.execute(_MOVE, *zip(*rows, strict=True))
     if done != f"UPDATE {len(rows)}":

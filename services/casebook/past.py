@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -171,11 +171,7 @@ def folded(facts: Sequence[asyncpg.Record], *, synthetic: bool) -> Row | None:
     last = facts[-1]
     place = (last["partition"], last["offset"], last["effective"])
     row = status.row_with(CaseId(last["case_id"]), standing, place)
-    if row is None:
-        return None
-    found: dict[str, Any] = dict(zip(status.COLUMNS, row, strict=True))
-    # As a table gives them.
-    return {**found, "applicant": UUID(found["applicant"]), "path": list(found["path"])}
+    return None if row is None else dict(zip(status.COLUMNS, row, strict=True))
 
 
 def _heard(fact: asyncpg.Record, *, synthetic: bool) -> _Heard:

@@ -1,21 +1,26 @@
 """Where each case stands: one row a case, written anew whenever it changes."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from services.casebook.admission import CaseFile
-from services.casebook.bulk import Row, copied, copy_rows
+from services.casebook.bulk import NULL, Columns, Row, copied, copy_lines, row_in, truth, words_in
 from services.casebook.standing import Standing, now_of
 from shared.identifiers import CaseId
 from shared.postgres.pool import Connection
 
-COLUMNS: Final = (
-    "case_id", "registration_number", "applicant", "procedure", "edition", "office", "channel",
-    "result_kind", "synthetic", "stage", "step", "by_rule", "turn", "path", "state", "executor",
-    "due_at", "due_clause", "due_rule", "whole_due_at", "overdue", "withdrawal_requested",
-    "erased", "outcome", "result_number", "lodged_at", "registered_at", "ended_at", "partition",
-    "offset", "effective",
-)  # fmt: skip
+COLUMNS: Final[Columns] = {
+    "case_id": UUID, "registration_number": str, "applicant": UUID, "procedure": str,
+    "edition": str, "office": str, "channel": str, "result_kind": str, "synthetic": truth,
+    "stage": str, "step": str, "by_rule": truth, "turn": int, "path": words_in, "state": str,
+    "executor": str, "due_at": datetime.fromisoformat, "due_clause": str, "due_rule": str,
+    "whole_due_at": datetime.fromisoformat, "overdue": truth, "withdrawal_requested": truth,
+    "erased": truth, "outcome": str, "result_number": str, "lodged_at": datetime.fromisoformat,
+    "registered_at": datetime.fromisoformat, "ended_at": datetime.fromisoformat,
+    "partition": int, "offset": int, "effective": int,
+}  # fmt: skip
 # An upsert would lock each row first, which is one more record of Postgres's log.
 _UPDATE: Final = """
 UPDATE status SET
@@ -34,62 +39,58 @@ FROM fresh WHERE status.case_id = fresh.case_id
 async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
     """Write the rows of the cases to which facts were added, in key order: those of new cases
     beside the others, those of the others over what they were."""
-    before, fresh = list[CaseFile](), list[CaseFile]()
+    before, fresh = list[str](), list[str]()
     for file in files:
-        (before if file.listed else fresh).append(file)
-    await copied(connection, "status", COLUMNS, rows_of(before), _UPDATE)
-    await copy_rows(connection, "status", COLUMNS, rows_of(fresh))
-
-
-def rows_of(files: Sequence[CaseFile]) -> list[Row]:
-    """The rows of those of these cases that have one."""
-    return [row for file in files if (row := row_of(file)) is not None]
+        if (line := line_of(file)) is not None:
+            (before if file.listed else fresh).append(line)
+    columns = list(COLUMNS)
+    await copied(connection, "status", columns, before, _UPDATE)
+    await copy_lines(connection, "status", columns, fresh)
 
 
 def row_of(file: CaseFile) -> Row | None:
     """The row of a case; None while its application is not read."""
+    return None if (line := line_of(file)) is None else row_in(line, COLUMNS)
+
+
+def line_of(file: CaseFile) -> str | None:
+    """The same as a line for COPY."""
     if file.stands is None:
         return None
-    return row_with(file.case_id, file.standing, file.stands)
+    return line_with(file.case_id, file.standing, file.stands)
 
 
-def row_with(case_id: CaseId, standing: Standing, place: tuple[int, int, int]) -> Row | None:
+def line_with(case_id: CaseId, standing: Standing, place: tuple[int, int, int]) -> str | None:
     """The same of a case whose last fact stands at a partition, an offset, and took effect with
-    the record at another offset."""
+    the record at another offset. No word of it can hold a sign that COPY escapes."""
     lodged = standing.lodged
     if lodged is None:
         return None
     now = now_of(standing)
-    sets, step = now.sets, now.step
-    ended = now.ending is not None
+    sets, step, ending = now.sets, now.step, now.ending
+    due = sets if ending is None else {}
+    partition, offset, effective = place
     return (
-        case_id,
-        sets.get("registration_number"),
-        lodged["applicant"],
-        lodged["procedure"],
-        lodged["edition"],
-        lodged["office"],
-        lodged["channel"],
-        lodged["result_kind"],
-        lodged["synthetic"],
-        now.stage,
-        step,
-        step in str(lodged["by_rule"]).split(),
-        len(now.path) - 1,
-        now.path,
-        now.state,
-        sets.get("executor"),
-        None if ended else now.at("due_at"),
-        None if ended else sets.get("due_clause"),
-        None if ended else sets.get("due_rule"),
-        now.at("whole_due_at"),
-        sets.get("overdue", False),
-        standing.open_request,
-        standing.erased,
-        sets.get("outcome"),
-        sets.get("result_number"),
-        now.at("lodged_at"),
-        now.at("registered_at"),
-        now.at("ended_at"),
-        *place,
+        f"{case_id}\t{sets.get('registration_number') or NULL}\t{lodged['applicant']}\t"
+        f"{lodged['procedure']}\t{lodged['edition']}\t{lodged['office']}\t{lodged['channel']}\t"
+        f"{lodged['result_kind']}\t{_truth(lodged['synthetic'])}\t{now.stage}\t{step or NULL}\t"
+        f"{_truth(step in str(lodged['by_rule']).split())}\t{len(now.path) - 1}\t"
+        f"{{{','.join(now.path)}}}\t{now.state}\t{sets.get('executor') or NULL}\t"
+        f"{due.get('due_at') or NULL}\t{due.get('due_clause') or NULL}\t"
+        f"{due.get('due_rule') or NULL}\t{sets.get('whole_due_at') or NULL}\t"
+        f"{_truth(sets.get('overdue'))}\t{_truth(standing.open_request)}\t"
+        f"{_truth(standing.erased)}\t{sets.get('outcome') or NULL}\t"
+        f"{sets.get('result_number') or NULL}\t{sets.get('lodged_at') or NULL}\t"
+        f"{sets.get('registered_at') or NULL}\t{sets.get('ended_at') or NULL}\t"
+        f"{partition}\t{offset}\t{effective}\n"
     )
+
+
+def row_with(case_id: CaseId, standing: Standing, place: tuple[int, int, int]) -> Row | None:
+    """The same as a row."""
+    line = line_with(case_id, standing, place)
+    return None if line is None else row_in(line, COLUMNS)
+
+
+def _truth(value: object) -> str:
+    return "t" if value else "f"

@@ -11,17 +11,18 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.casebook.admission import CaseFile, Told
-from services.casebook.bulk import NULL, Row, copy_lines
+from services.casebook.bulk import NULL, Columns, Row, copy_lines, escaped, row_in, unescaped
 from shared.events.attributes import ACTOR, CASE, EVENT, SEQUENCE, SOURCE, TIME, TURN, TYPE
 from shared.events.event import ERASED, Event, Kind
 from shared.events.spelling import Words, paths_of, picking
 from shared.postgres.pool import Connection
 
-COLUMNS: Final = (
-    "case_id", "source", "sequence", "place", "turn", "event_id", "type", "kind", "actor",
-    "recorded_at", "clause", "due_at", "due_clause", "due_rule", "said", "sealed", "topic",
-    "partition", "offset", "effective",
-)  # fmt: skip
+COLUMNS: Final[Columns] = {
+    "case_id": UUID, "source": str, "sequence": int, "place": int, "turn": int, "event_id": UUID,
+    "type": str, "kind": str, "actor": str, "recorded_at": datetime.fromisoformat, "clause": str,
+    "due_at": datetime.fromisoformat, "due_clause": str, "due_rule": str, "said": unescaped,
+    "sealed": str, "topic": str, "partition": int, "offset": int, "effective": int,
+}  # fmt: skip
 _ERASE: Final = """
 UPDATE timeline SET sealed = 'erased'
 WHERE case_id = ANY ($1::uuid[]) AND sealed <> 'erased'
@@ -36,7 +37,7 @@ async def project(connection: Connection, files: Sequence[CaseFile]) -> None:
 
 async def add(connection: Connection, lines: Sequence[str]) -> None:
     """These facts, as lines for COPY."""
-    await copy_lines(connection, "timeline", COLUMNS, lines)
+    await copy_lines(connection, "timeline", list(COLUMNS), lines)
 
 
 async def erase(connection: Connection, files: Sequence[CaseFile]) -> None:
@@ -46,47 +47,23 @@ async def erase(connection: Connection, files: Sequence[CaseFile]) -> None:
         await connection.execute(_ERASE, erased)
 
 
-def row_of(file: CaseFile, told: Told) -> Row:
-    """A fact as the table holds it."""
-    heading, raw = told.fact.heading, told.arrival.raw
-    clause, due_at, due_clause, due_rule, said, sealed = _shown(file, told)
-    return (
-        file.case_id,
-        heading[SOURCE],
-        int(heading[SEQUENCE]),
-        told.place,
-        int(heading[TURN]),
-        UUID(heading[EVENT]),
-        heading[TYPE],
-        told.fact.entry.kind.value,
-        heading[ACTOR],
-        datetime.fromisoformat(heading[TIME]),
-        clause,
-        None if due_at is None else datetime.fromisoformat(due_at),
-        due_clause,
-        due_rule,
-        said,
-        sealed,
-        raw.topic,
-        raw.partition,
-        raw.offset,
-        told.effective,
-    )
-
-
 def line_of(file: CaseFile, told: Told) -> str:
-    """The same row as a line for COPY: nothing is made of the words but text again."""
+    """A fact as a line for COPY: nothing is made of its words but text again."""
     fact, raw = told.fact, told.arrival.raw
     heading, (clause, due_at, due_clause, due_rule, said, sealed) = fact.heading, _shown(file, told)
     # Only what is said can hold a sign that COPY escapes: JSON has a backslash of its own.
-    said = said.replace("\\", "\\\\") if "\\" in said else said
     return (
         f"{heading[CASE]}\t{heading[SOURCE]}\t{heading[SEQUENCE]}\t{told.place}\t"
         f"{heading[TURN]}\t{heading[EVENT]}\t{heading[TYPE]}\t{_KINDS[fact.entry.kind]}\t"
         f"{heading[ACTOR]}\t{heading[TIME]}\t{clause or NULL}\t{due_at or NULL}\t"
-        f"{due_clause or NULL}\t{due_rule or NULL}\t{said}\t{sealed or NULL}\t"
+        f"{due_clause or NULL}\t{due_rule or NULL}\t{escaped(said)}\t{sealed or NULL}\t"
         f"{raw.topic}\t{raw.partition}\t{raw.offset}\t{told.effective}\n"
     )
+
+
+def row_of(file: CaseFile, told: Told) -> Row:
+    """The same as a row of the table."""
+    return row_in(line_of(file, told), COLUMNS)
 
 
 _Shown = tuple[str | None, str | None, str | None, str | None, str, str | None]
