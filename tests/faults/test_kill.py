@@ -37,7 +37,7 @@ class Size:
 SIZE = (
     Size(2_000, 50, 20, 4.0, 1_200.0, 60.0, 300.0)
     if FULL
-    else Size(200, 10, 3, 1.5, 50.0, 5.0, 120.0)
+    else Size(200, 10, 2, 1.5, 50.0, 5.0, 120.0)
 )
 VICTIMS = 8
 # In full size it belongs to the long tests, in the small one to all.
