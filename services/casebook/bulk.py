@@ -79,7 +79,7 @@ def truth(text: str) -> bool:
     return text == "t"
 
 
-def words_in(text: str) -> list[str]:
+def array_in(text: str) -> list[str]:
     """How an array of plain words is read."""
     return text[1:-1].split(",")
 

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from services.casebook.admission import CaseFile
-from services.casebook.bulk import NULL, Columns, Row, copied, copy_lines, row_in, truth, words_in
+from services.casebook.bulk import NULL, Columns, Row, array_in, copied, copy_lines, row_in, truth
 from services.casebook.standing import Standing, now_of
 from shared.identifiers import CaseId
 from shared.postgres.pool import Connection
@@ -14,7 +14,7 @@ from shared.postgres.pool import Connection
 COLUMNS: Final[Columns] = {
     "case_id": UUID, "registration_number": str, "applicant": UUID, "procedure": str,
     "edition": str, "office": str, "channel": str, "result_kind": str, "synthetic": truth,
-    "stage": str, "step": str, "by_rule": truth, "turn": int, "path": words_in, "state": str,
+    "stage": str, "step": str, "by_rule": truth, "turn": int, "path": array_in, "state": str,
     "executor": str, "due_at": datetime.fromisoformat, "due_clause": str, "due_rule": str,
     "whole_due_at": datetime.fromisoformat, "overdue": truth, "withdrawal_requested": truth,
     "erased": truth, "outcome": str, "result_number": str, "lodged_at": datetime.fromisoformat,
